@@ -1,0 +1,3 @@
+"""Events to people, the moment they happen."""
+
+__version__ = "0.1.0"

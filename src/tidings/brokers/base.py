@@ -1,0 +1,170 @@
+"""What carries publications between nodes, as ports.
+
+`Broker` is what every backend can honestly do. `KeepsHistory` and `KeepsPresence` are further doors that a backend may
+have. A backend receives its connections ready made; it reads no settings.
+
+Order
+    Publications of one channel reach every node in the order in which the broker accepted them, and where the channel
+    has a history that is the order of their offsets.
+Delivery
+    At most once. A node that was away has missed what was published meanwhile; in a channel with history it sees so by
+    the next offset, and reads what it missed.
+Cancelling
+    A cancelled call may or may not have taken effect. It leaves the broker usable.
+Errors
+    Every method raises `BrokerUnavailable` when the backend cannot be reached in time.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Protocol, runtime_checkable
+
+from msgspec import Struct
+
+from tidings.model import ClientInfo, Publication, StreamPosition
+
+
+class Retention(Struct, frozen=True):
+    """How much of a channel's stream is kept.
+
+    At most `size` publications, each for `ttl` seconds after the newest. The position of the stream outlives them: for
+    `meta_ttl` seconds after its last use the stream keeps its epoch and goes on counting.
+    """
+
+    size: int
+    ttl: float
+    meta_ttl: float
+
+
+class Guard(Struct, frozen=True):
+    """What makes a repeated publication harmless. The default guards nothing.
+
+    A second publication with the same `idempotency_key` in the same channel within `IDEMPOTENCY_TTL` is not published;
+    it gets the first one's result. In a channel with history, a `version` that is not above the last one seen within
+    the same `version_epoch` is not published either; 0 is no version.
+    """
+
+    idempotency_key: str = ""
+    version: int = 0
+    version_epoch: str = ""
+
+
+NO_GUARD = Guard()
+IDEMPOTENCY_TTL = 300.0
+
+
+class Accepted(Struct, frozen=True):
+    """The broker has a publication. `fresh` is False when a guard recognised it and nothing was published."""
+
+    position: StreamPosition = StreamPosition()
+    fresh: bool = True
+
+
+class Page(Struct, frozen=True):
+    """A read of a channel's stream: some publications, and where the stream's end was at that moment."""
+
+    publications: tuple[Publication, ...]
+    top: StreamPosition
+
+
+class Receiver(Protocol):
+    """The node's side: called by the broker for every channel the node has subscribed to.
+
+    Called in the event loop, in order, and never concurrently. The calls do not wait and do not raise.
+    """
+
+    def on_publication(self, channel: str, publication: Publication, epoch: str) -> None:
+        """A publication arrived. Its offset and `epoch` are zero values in a channel without history."""
+
+    def on_join(self, channel: str, info: ClientInfo) -> None:
+        """Somebody subscribed, here or on another node."""
+
+    def on_leave(self, channel: str, info: ClientInfo) -> None:
+        """Somebody left, here or on another node."""
+
+
+class Broker(Protocol):
+    """Carries publications between nodes, at most once and in order.
+
+    >>> await broker.start(receiver)
+    >>> await broker.subscribe("news")          # from here on, receiver.on_publication("news", …)
+    >>> await broker.publish("news", Publication(b"1"))
+    """
+
+    async def start(self, receiver: Receiver) -> None:
+        """Connect, and hand everything that arrives from now on to `receiver`."""
+
+    async def stop(self) -> None:
+        """Let go of everything. Calls that still wait raise `BrokerUnavailable`."""
+
+    async def subscribe(self, channel: str) -> None:
+        """Ask for a channel. When this returns, whatever is published next will arrive. Repeating it is harmless."""
+
+    async def unsubscribe(self, channel: str) -> None:
+        """Stop asking. Repeating it is harmless."""
+
+    async def publish(self, channel: str, publication: Publication, *, guard: Guard = NO_GUARD) -> Accepted:
+        """Send to all nodes without keeping anything. Returns once the backend has it.
+
+        The backend sets the publication's `time`; its offset stays 0. A guard's `version` is not looked at.
+        """
+
+    async def publish_join(self, channel: str, info: ClientInfo) -> None:
+        """Tell all nodes that somebody subscribed."""
+
+    async def publish_leave(self, channel: str, info: ClientInfo) -> None:
+        """Tell all nodes that somebody left."""
+
+
+@runtime_checkable
+class KeepsHistory(Protocol):
+    """Keeps a stream per channel.
+
+    A stream begins with its first use, reading included, so a position always has an epoch. Appending, giving the
+    offset and sending to all nodes are one atomic step: a node that sees offset 3 after offset 1 has missed 2.
+    """
+
+    async def append(
+        self, channel: str, publication: Publication, retention: Retention, *, guard: Guard = NO_GUARD
+    ) -> Accepted:
+        """Publish, and keep. The returned position is the publication's own, or the first one's if a guard held it."""
+
+    async def read(
+        self,
+        channel: str,
+        retention: Retention,
+        *,
+        since: int | None = None,
+        limit: int | None = None,
+        reverse: bool = False,
+    ) -> Page:
+        """Read retained publications in offset order, or newest first with `reverse`.
+
+        `since` is an offset and exclusive: only what comes after it, or before it with `reverse`. `limit` bounds how
+        many are returned; 0 asks for the position alone, None for everything. Epochs are the caller's business.
+        """
+
+    async def remove(self, channel: str) -> None:
+        """Forget the retained publications. The stream keeps its epoch and goes on counting."""
+
+
+@runtime_checkable
+class KeepsPresence(Protocol):
+    """Knows who is in a channel, as leases.
+
+    An entry lives until it is removed or its lease runs out, whichever comes first. Whoever is still there renews by
+    entering again, which changes nothing else.
+    """
+
+    async def enter(self, channel: str, info: ClientInfo, lease: float) -> None:
+        """Note that `info.client` is in the channel for the next `lease` seconds."""
+
+    async def leave(self, channel: str, client: str) -> None:
+        """Remove a client. Removing somebody who is not there is harmless."""
+
+    async def present(self, channel: str) -> Mapping[str, ClientInfo]:
+        """Everybody in the channel, by client id."""
+
+    async def count(self, channel: str) -> tuple[int, int]:
+        """How many clients and how many different users are in the channel."""

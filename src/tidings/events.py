@@ -1,0 +1,107 @@
+"""Facts that the parts of a node announce, each a small frozen value.
+
+A fact says what happened, in the past tense, and carries plain values only. Nobody here knows who listens.
+"""
+
+from __future__ import annotations
+
+from msgspec import Struct
+
+
+class Fact(Struct, frozen=True):
+    """The root of all facts."""
+
+
+class ConnectionOpened(Fact, frozen=True):
+    """A client's connect command was accepted. `waited` is the time since its transport opened, in seconds."""
+
+    client: str
+    user: str
+    transport: str
+    codec: str
+    waited: float
+
+
+class ConnectionClosed(Fact, frozen=True):
+    """A transport ended, whether or not its client ever connected (`client` is then empty).
+
+    `code` is the code of the close, ours or the peer's; 1006 when there was none (RFC 6455, section 7.1.5).
+    """
+
+    client: str
+    user: str
+    code: int
+    reason: str
+    lasted: float
+
+
+class CommandHandled(Fact, frozen=True):
+    """A command was answered. `code` is 0 for success, otherwise the error code of the reply."""
+
+    method: str
+    code: int
+    lasted: float
+
+
+class CommandFailed(Fact, frozen=True):
+    """A handler or the broker raised something that is not a `TidingsError`; the client saw error 100."""
+
+    method: str
+    client: str
+    error: BaseException
+
+
+class Subscribed(Fact, frozen=True):
+    """A subscription went live. `recovered` is None where no recovery was asked for."""
+
+    client: str
+    user: str
+    channel: str
+    recovered: bool | None
+
+
+class Unsubscribed(Fact, frozen=True):
+    """A subscription ended. `code` is 0 when the client asked for it or went away."""
+
+    client: str
+    user: str
+    channel: str
+    code: int
+
+
+class Published(Fact, frozen=True):
+    """The broker accepted a publication. `lasted` is how long it took, in seconds."""
+
+    channel: str
+    size_bytes: int
+    lasted: float
+
+
+class Delivered(Fact, frozen=True):
+    """One publication was written to all local subscribers of its channel.
+
+    `age` is the time since the broker accepted it, in seconds.
+    """
+
+    channel: str
+    subscribers: int
+    size_bytes: int
+    age: float
+
+
+class Dropped(Fact, frozen=True):
+    """Queued publications of a slow client were given up. `policy` is the name of the channel's slow policy."""
+
+    client: str
+    user: str
+    channel: str
+    policy: str
+    count: int
+
+
+class GapFound(Fact, frozen=True):
+    """A channel's live publications skipped offsets. `filled` says whether history had what was missing."""
+
+    channel: str
+    filled: bool
+    missing: int

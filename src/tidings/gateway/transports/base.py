@@ -1,0 +1,64 @@
+"""The two sides of an open connection: the transport that moves messages, and the peer that understands them.
+
+A transport knows framing and nothing of the Centrifuge protocol; a peer knows the protocol and nothing of sockets.
+Everything here is called in the event loop, does not wait and does not raise.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Protocol
+
+Wrap = Callable[[bytes], bytes]
+
+
+class Transport(Protocol):
+    """The way out to one client.
+
+    `write` takes what `wrap` made of a message. Two transports with the same `wrap` take the same bytes, so a
+    publication is wrapped once for all of them.
+    """
+
+    name: str
+    """How this transport is called in logs and metrics: "websocket", "asgi"."""
+
+    wrap: Wrap
+    """Turns a message's payload into what `write` takes. The same object for all connections that may share bytes."""
+
+    def write(self, data: bytes) -> None:
+        """Send one wrapped message. After `close` or a loss this does nothing.
+
+        A transport takes all that it is given. It calls `Peer.pause` when it would rather not have more; who goes on
+        writing pays with memory.
+        """
+
+    def ping(self) -> None:
+        """Send a ping of the transport's own, answered by `Peer.pong`, where the transport has such a thing."""
+
+    def close(self, code: int, reason: str) -> None:
+        """Say why and end the connection: what was written is sent first, for a bounded time. `Peer.lost` follows."""
+
+    def abort(self) -> None:
+        """End the connection at once and forget what was not sent. `Peer.lost` follows."""
+
+
+class Peer(Protocol):
+    """What a transport reports to. Nothing is called before the transport is open, nor after `lost`."""
+
+    def receive(self, payload: bytes) -> None:
+        """One whole message arrived."""
+
+    def pong(self) -> None:
+        """The client answered a ping of the transport's own."""
+
+    def pause(self) -> None:
+        """The client reads more slowly than we write; hold what can be held."""
+
+    def resume(self) -> None:
+        """What was written has drained."""
+
+    def lost(self, code: int, reason: str) -> None:
+        """The connection is over, from either side. 1006 when the client said nothing (RFC 6455, section 7.1.5)."""
+
+    def shutdown(self) -> None:
+        """The server is stopping: end the connection soon, in the peer's own words."""
