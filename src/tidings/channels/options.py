@@ -10,6 +10,7 @@ from enum import StrEnum
 from functools import cached_property
 
 from msgspec import Struct
+from msgspec.structs import asdict, replace
 
 from tidings.brokers.base import Retention
 from tidings.errors import SettingsError
@@ -45,6 +46,19 @@ class DataFormat(StrEnum):
     JSON = "json"
     JSON_OBJECT = "json_object"
     BINARY = "binary"
+
+
+class Override(Struct, frozen=True):
+    """Options that the authority behind one subscription (a token, the API, a handler) sets for it; None leaves them."""
+
+    presence: bool | None = None
+    join_leave: bool | None = None
+    force_recovery: bool | None = None
+    force_positioning: bool | None = None
+    force_push_join_leave: bool | None = None
+
+
+NO_OVERRIDE = Override()
 
 
 class ChannelOptions(Struct, frozen=True, dict=True, forbid_unknown_fields=True):
@@ -104,8 +118,18 @@ class ChannelOptions(Struct, frozen=True, dict=True, forbid_unknown_fields=True)
 
     @property
     def positions(self) -> bool:
-        """Whether some subscription of these channels may be positioned or recoverable."""
+        """Whether the options speak of positioning or recovery."""
         return self.force_positioning or self.allow_positioning or self.force_recovery or self.allow_recovery
+
+    @property
+    def reads_history(self) -> bool:
+        """Whether clients may read the history; they may then also ask for recovery and positioning."""
+        return self.allow_history_for_subscriber or self.allow_history_for_client or self.allow_history_for_anonymous
+
+    def overridden(self, override: Override) -> ChannelOptions:
+        """These options with what one subscription's authority decided otherwise."""
+        changes = {name: value for name, value in asdict(override).items() if value is not None}
+        return replace(self, **changes) if changes else self
 
     def check(self, where: str) -> None:
         """Refuse options that contradict each other.
@@ -116,7 +140,8 @@ class ChannelOptions(Struct, frozen=True, dict=True, forbid_unknown_fields=True)
             raise SettingsError(f"{where}: history needs both history_size and history_ttl; set the other one too.")
         if self.positions and self.retention is None:
             raise SettingsError(f"{where}: recovery and positioning need a history; set history_size and history_ttl.")
-        if self.positions and self.slow_policy is not SlowPolicy.DISCONNECT and not self._latest_from_cache:
+        may_recover = self.positions or (self.reads_history and self.retention is not None)
+        if may_recover and self.slow_policy is not SlowPolicy.DISCONNECT and not self._latest_from_cache:
             raise SettingsError(
                 f'{where}: slow_policy = "{self.slow_policy}" would leave holes that recovery promises not to have; '
                 'use "disconnect".'
