@@ -4,8 +4,8 @@
 have. A backend receives its connections ready made; it reads no settings.
 
 Order
-    Publications of one channel reach every node in the order in which the broker accepted them, and where the channel
-    has a history that is the order of their offsets.
+    What one node sends to a channel, one call after the other, reaches every node in that order: publications, joins
+    and leaves alike. Where the channel has a history, everybody's publications arrive in the order of their offsets.
 Delivery
     At most once. A node that was away has missed what was published meanwhile; in a channel with history it sees so by
     the next offset, and reads what it missed.
@@ -40,9 +40,9 @@ class Retention(Struct, frozen=True):
 class Guard(Struct, frozen=True):
     """What makes a repeated publication harmless. The default guards nothing.
 
-    A second publication with the same `idempotency_key` in the same channel within `IDEMPOTENCY_TTL` is not published;
-    it gets the first one's result. In a channel with history, a `version` that is not above the last one seen within
-    the same `version_epoch` is not published either; 0 is no version.
+    A second publication with the same `idempotency_key` in the same channel within `IDEMPOTENCY_TTL` of the first is
+    not published; it gets the first one's result. In a channel with history, a `version` that is not above the last one
+    published is not published either, unless it comes with another `version_epoch` than that one did; 0 is no version.
     """
 
     idempotency_key: str = ""
@@ -96,7 +96,10 @@ class Broker(Protocol):
         """Connect, and hand everything that arrives from now on to `receiver`."""
 
     async def stop(self) -> None:
-        """Let go of everything. Calls that still wait raise `BrokerUnavailable`."""
+        """Let go of everything. Calls that still wait, and later ones, raise `BrokerUnavailable`.
+
+        The backend keeps the streams, and presence until its leases run out. Repeating it is harmless.
+        """
 
     async def subscribe(self, channel: str) -> None:
         """Ask for a channel. When this returns, whatever is published next will arrive. Repeating it is harmless."""
@@ -128,7 +131,10 @@ class KeepsHistory(Protocol):
     async def append(
         self, channel: str, publication: Publication, retention: Retention, *, guard: Guard = NO_GUARD
     ) -> Accepted:
-        """Publish, and keep. The returned position is the publication's own, or the first one's if a guard held it."""
+        """Publish, and keep. The returned position is the publication's own.
+
+        It is the first one's if an idempotency key held it back, and the top of the stream if a version did.
+        """
 
     async def read(
         self,
@@ -154,7 +160,7 @@ class KeepsPresence(Protocol):
     """Knows who is in a channel, as leases.
 
     An entry lives until it is removed or its lease runs out, whichever comes first. Whoever is still there renews by
-    entering again, which changes nothing else.
+    entering again: the lease begins anew, the newest info is shown, and nobody is counted twice.
     """
 
     async def enter(self, channel: str, info: ClientInfo, lease: float) -> None:

@@ -49,7 +49,7 @@ class DataFormat(StrEnum):
 
 
 class Override(Struct, frozen=True):
-    """Options that the authority behind one subscription (a token, the API, a handler) sets for it; None leaves them."""
+    """Options that the authority behind a subscription (a token, the API, a handler) sets for it; None leaves them."""
 
     presence: bool | None = None
     join_leave: bool | None = None

@@ -9,7 +9,22 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Protocol
 
+from msgspec import Struct
+
 Wrap = Callable[[bytes], bytes]
+
+
+class Terms(Struct, frozen=True):
+    """What the server imposes on a connection, whatever the client would like.
+
+    A message longer than `message_limit_bytes`, decompressed, ends the connection with code 1009. `compression` allows
+    permessage-deflate to clients that offer it. `close_timeout` is how long a connection that was closed may take to
+    drain and to say goodbye, in seconds; then it is cut.
+    """
+
+    message_limit_bytes: int = 65536
+    compression: bool = False
+    close_timeout: float = 5.0
 
 
 class Transport(Protocol):
@@ -22,21 +37,33 @@ class Transport(Protocol):
     name: str
     """How this transport is called in logs and metrics: "websocket", "asgi"."""
 
+    native_pings: bool
+    """Whether the client asked for the transport's own pings, and `ping` sends them."""
+
+    text: bool
+    """Whether the message that `Peer.receive` is being told of came as text."""
+
     wrap: Wrap
     """Turns a message's payload into what `write` takes. The same object for all connections that may share bytes."""
 
-    def write(self, data: bytes) -> None:
+    def write(self, data: bytes, /) -> None:
         """Send one wrapped message. After `close` or a loss this does nothing.
 
         A transport takes all that it is given. It calls `Peer.pause` when it would rather not have more; who goes on
         writing pays with memory.
         """
 
+    def send(self, payload: bytes, *, text: bool) -> None:
+        """Send one message that is not wrapped, as text or as binary. After `close` or a loss this does nothing."""
+
     def ping(self) -> None:
-        """Send a ping of the transport's own, answered by `Peer.pong`, where the transport has such a thing."""
+        """Send a ping of the transport's own, answered by `Peer.pong`. Does nothing without `native_pings`."""
 
     def close(self, code: int, reason: str) -> None:
-        """Say why and end the connection: what was written is sent first, for a bounded time. `Peer.lost` follows."""
+        """Say why and end the connection: what was written is sent first, for a bounded time. `Peer.lost` follows.
+
+        `code` is one that a server may send (RFC 6455, section 7.4); of a long `reason` the beginning is sent.
+        """
 
     def abort(self) -> None:
         """End the connection at once and forget what was not sent. `Peer.lost` follows."""
@@ -58,7 +85,15 @@ class Peer(Protocol):
         """What was written has drained."""
 
     def lost(self, code: int, reason: str) -> None:
-        """The connection is over, from either side. 1006 when the client said nothing (RFC 6455, section 7.1.5)."""
+        """The connection is over, from either side; called once.
+
+        The code and reason are those of whoever closed first. 1005 when the client closed without a code, 1006 when
+        nobody closed (RFC 6455, section 7.1.5).
+        """
 
     def shutdown(self) -> None:
         """The server is stopping: end the connection soon, in the peer's own words."""
+
+
+Join = Callable[[Transport], Peer]
+"""Called once a connection is open; returns whom the transport reports to. It may close the transport, not write."""

@@ -20,14 +20,20 @@ NOTHING = Raw(b"")
 """The absent payload. Zero values are recognised by identity, so use this very object."""
 
 Int32 = Annotated[int, Meta(ge=-(2**31), le=2**31 - 1)]
-Int64 = int
+Int64 = Annotated[int, Meta(ge=-(2**63), le=2**63 - 1)]
 Uint32 = Annotated[int, Meta(ge=0, le=2**32 - 1)]
-Uint64 = Annotated[int, Meta(ge=0)]  # msgspec cannot express the upper bound
+Uint64 = Annotated[int, Meta(ge=0)]  # msgspec cannot express the upper bound: requests check it by `require_uint64`
 
 
 def number(field: int) -> Meta:
     """The number of a field on the Protobuf wire."""
     return Meta(extra={"number": field})
+
+
+def require_uint64(value: int) -> None:
+    """Raise `ValueError` for a number of more than 64 bits."""
+    if value >= 2**64:
+        raise ValueError("Expected `int` <= 18446744073709551615")
 
 
 class Message(Struct, frozen=True, omit_defaults=True):
@@ -46,6 +52,9 @@ class Error(Message, frozen=True):
 class StreamPosition(Message, frozen=True):
     offset: Annotated[Uint64, number(1)] = 0
     epoch: Annotated[str, number(2)] = ""
+
+    def __post_init__(self) -> None:
+        require_uint64(self.offset)
 
 
 class ClientInfo(Message, frozen=True):
@@ -93,6 +102,9 @@ class SubscribeRequest(Message, frozen=True):
     tf: Annotated[FilterNode | None, number(13)] = None
     flag: Annotated[Int64, number(14)] = 0
     type: Annotated[Int32, number(15)] = 0
+
+    def __post_init__(self) -> None:
+        require_uint64(self.offset)
 
 
 class ConnectRequest(Message, frozen=True):

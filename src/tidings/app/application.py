@@ -1,0 +1,119 @@
+"""The application's decisions, made by the handlers that it has registered."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from tidings.app.handlers import Function, Handler
+from tidings.app.patterns import Pattern
+from tidings.app.replies import ConnectReply, SubscribeReply
+from tidings.errors import MethodNotFound, PermissionDenied
+from tidings.gateway.client import Client
+from tidings.gateway.grants import ConnectionGrant, SubscriptionGrant
+from tidings.wire import payloads
+from tidings.wire.centrifuge.messages import ConnectRequest
+
+
+class ChannelHandlers:
+    """Handlers by channel pattern. The first that was registered and fits is the one."""
+
+    def __init__(self) -> None:
+        self._handlers: list[tuple[Pattern, Handler]] = []
+
+    def add(self, pattern: Pattern, function: Function) -> None:
+        handler = Handler(function, ("channel", *pattern.parameters), takes_payload=True)
+        self._handlers.append((pattern, handler))
+
+    def find(self, channel: str) -> tuple[Handler, Mapping[str, str]] | None:
+        """The handler for a channel, and what it may ask for by name."""
+        for pattern, handler in self._handlers:
+            if (values := pattern.match(channel)) is not None:
+                return handler, {"channel": channel, **values}
+        return None
+
+    def named(self, channel: str) -> tuple[Handler, Mapping[str, str]]:
+        found = self.find(channel)
+        assert found is not None, f"nobody handles {channel}"
+        return found
+
+
+class HandledApplication:
+    """Calls the registered handlers, as the `Application` of a node."""
+
+    def __init__(self) -> None:
+        self.on_connect: Handler | None = None
+        self.on_message: Handler | None = None
+        self.on_unsubscribe: Handler | None = None
+        self.on_disconnect: Handler | None = None
+        self.on_subscribe = ChannelHandlers()
+        self.on_publish = ChannelHandlers()
+        self.rpc: dict[str, Handler] = {}
+
+    # Which decisions are the application's.
+
+    def handles_connect(self) -> bool:
+        return self.on_connect is not None
+
+    def handles_subscribe(self, channel: str) -> bool:
+        return self.on_subscribe.find(channel) is not None
+
+    def handles_publish(self, channel: str) -> bool:
+        return self.on_publish.find(channel) is not None
+
+    def handles_rpc(self) -> bool:
+        return bool(self.rpc)
+
+    def handles_message(self) -> bool:
+        return self.on_message is not None
+
+    def hears_ends(self) -> bool:
+        return self.on_unsubscribe is not None or self.on_disconnect is not None
+
+    # The decisions.
+
+    async def connect(
+        self, client: Client, request: ConnectRequest, grant: ConnectionGrant | None
+    ) -> ConnectionGrant | None:
+        assert self.on_connect is not None
+        verdict = await self.on_connect(client, payload=bytes(request.data))
+        if isinstance(verdict, ConnectReply):
+            return verdict.grant()
+        if verdict is True:
+            return grant
+        raise PermissionDenied
+
+    async def subscribe(self, client: Client, channel: str, data: bytes) -> SubscriptionGrant:
+        handler, values = self.on_subscribe.named(channel)
+        verdict = await handler(client, values, data)
+        if isinstance(verdict, SubscribeReply):
+            return verdict.grant()
+        if verdict is True:
+            return SubscriptionGrant()
+        raise PermissionDenied
+
+    async def publish(self, client: Client, channel: str, data: bytes) -> bytes:
+        handler, values = self.on_publish.named(channel)
+        verdict = await handler(client, values, data)
+        if verdict is True:
+            return data
+        if verdict is None or verdict is False:
+            raise PermissionDenied
+        return payloads.encode(verdict)
+
+    async def call(self, client: Client, method: str, data: bytes) -> bytes:
+        handler = self.rpc.get(method)
+        if handler is None:
+            raise MethodNotFound
+        return payloads.encode(await handler(client, payload=data))
+
+    async def message(self, client: Client, data: bytes) -> None:
+        assert self.on_message is not None
+        await self.on_message(client, payload=data)
+
+    async def unsubscribed(self, client: Client, channel: str, code: int) -> None:
+        if self.on_unsubscribe is not None:
+            await self.on_unsubscribe(client, {"channel": channel, "code": code})
+
+    async def disconnected(self, client: Client, code: int, reason: str) -> None:
+        if self.on_disconnect is not None:
+            await self.on_disconnect(client, {"code": code, "reason": reason})

@@ -1,0 +1,92 @@
+"""From settings to a node: the one place where all parts meet."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from tidings.app.settings import Settings
+from tidings.brokers.base import Broker
+from tidings.brokers.memory import MemoryBroker
+from tidings.channels.namespaces import Namespaces
+from tidings.channels.options import ChannelOptions
+from tidings.clock import Clock, SystemClock
+from tidings.errors import SettingsError
+from tidings.gateway.application import Application, NoApplication
+from tidings.gateway.node import Limits, Node
+from tidings.gateway.session import Policy, Rules
+from tidings.gateway.tokens import Verifier
+from tidings.gateway.transports.base import Terms
+from tidings.hooks import Hooks
+
+
+def node(
+    settings: Settings,
+    *,
+    application: Application | None = None,
+    hooks: Hooks | None = None,
+    clock: Clock | None = None,
+    version: str = "",
+) -> Node:
+    """A node as the settings want it, not yet started. Raises `SettingsError`."""
+    clock = clock or SystemClock()
+    client = settings.client
+    policy = Policy(
+        rules=rules(settings),
+        namespaces=Namespaces(settings.channels, settings.namespaces),
+        verifier=Verifier(settings.auth.rules),
+        handlers=application or NoApplication(),
+        hooks=hooks or Hooks(),
+        version=version,
+    )
+    return Node(
+        broker(settings.broker.url, clock),
+        policy,
+        application or NoApplication(),
+        clock=clock,
+        limits=Limits(
+            connections=client.connection_limit,
+            connections_per_user=client.user_connection_limit,
+            queue_bytes=client.queue_limit_bytes,
+            recovery=client.history_limit,
+        ),
+        allowed_origins=client.allowed_origins,
+        lease=settings.broker.lease,
+        drain_timeout=settings.server.drain_timeout,
+        keep_requests=application is not None,
+    )
+
+
+def rules(settings: Settings) -> Rules:
+    """What concerns a single connection."""
+    client = settings.client
+    return Rules(
+        insecure=client.insecure,
+        anonymous=client.anonymous,
+        personal_channel=client.personal_channel,
+        ping_interval=client.ping_interval,
+        pong_timeout=client.pong_timeout,
+        stale_timeout=client.stale_timeout,
+        channel_limit=client.channel_limit,
+        history_limit=client.history_limit,
+        command_queue_limit=client.command_queue_limit,
+    )
+
+
+def terms(settings: Settings) -> Terms:
+    """What concerns a single transport."""
+    client = settings.client
+    return Terms(message_limit_bytes=client.message_limit_bytes, compression=client.compression)
+
+
+def broker(url: str, clock: Clock) -> Broker:
+    """The broker that a URL names. Raises `SettingsError` for one that this version does not have."""
+    scheme, _, _ = url.partition("://")
+    if scheme != "memory":
+        raise SettingsError(f'[broker] url = "{scheme}://…": this version has only memory://, within one process.')
+    return MemoryBroker(clock)
+
+
+def channel_options(namespace: str, options: Mapping[str, Any]) -> ChannelOptions:
+    """The options of a namespace, checked as the settings check them. Raises `SettingsError`."""
+    return Settings.of({"channels": {"namespaces": {namespace: options}}}).namespaces[namespace]

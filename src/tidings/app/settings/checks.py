@@ -1,0 +1,112 @@
+"""Settings that are each possible, and cannot be together or not in this version.
+
+A check looks at finished sections and yields what it objects to: where, and a sentence. It knows no file.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+
+from tidings.app.settings.complaints import given, heading
+from tidings.app.settings.layers import Place
+from tidings.app.settings.sections import Auth, Broker, Client, Limits, Proxies, Server
+from tidings.channels.options import ChannelOptions
+from tidings.errors import SettingsError
+from tidings.gateway.origins import EVERYONE
+from tidings.gateway.signatures import Keys, Signatures
+
+Objection = tuple[Place, str]
+
+IN_PROCESS = "memory"
+SCHEMES = (IN_PROCESS, "redis", "rediss", "redis+sentinel", "redis+cluster", "nats")
+DELTA_TYPES = ("fossil",)
+NAMESPACE = re.compile(r"[-a-zA-Z0-9_.]{2,}")
+
+
+def check_server(server: Server, broker: Broker) -> Iterator[Objection]:
+    if server.workers > 1 and _scheme(broker.url) == IN_PROCESS:
+        yield _objection(
+            ("server", "workers"),
+            f"= {server.workers} needs a broker between processes, and memory:// stays within one; set [broker] url",
+        )
+    for one, other in (("tls_certificate", "tls_key"), ("tls_key", "tls_certificate")):
+        if getattr(server, one) and not getattr(server, other):
+            yield _objection(("server", one), f"needs {other}; set both or neither")
+
+
+def check_broker(broker: Broker) -> Iterator[Objection]:
+    scheme = _scheme(broker.url)
+    if scheme not in SCHEMES:
+        known = ", ".join(f"{known}://" for known in SCHEMES)
+        # Not the whole URL: it may hold a password.
+        instead = f", not with {scheme}://" if scheme else ""
+        yield _objection(("broker", "url"), f"must begin with one of {known}{instead}")
+
+
+def check_auth(auth: Auth) -> Iterator[Objection]:
+    if auth.jwks_url:
+        yield _objection(
+            ("auth", "jwks_url"),
+            "must stay empty, because this version does not fetch keys; "
+            "set rsa_public_key, ecdsa_public_key or eddsa_public_key",
+        )
+    for field in Keys.__struct_fields__:
+        try:
+            Signatures(Keys(**{field: getattr(auth.rules, field)}))
+        except SettingsError as error:
+            yield ("auth", field), error.message
+
+
+def check_client(client: Client) -> Iterator[Objection]:
+    if client.ping_interval and client.ping_interval <= client.pong_timeout:
+        yield _objection(
+            ("client", "ping_interval"),
+            f"= {client.ping_interval} must exceed pong_timeout = {client.pong_timeout}",
+        )
+    for pattern in client.allowed_origins:
+        if pattern != EVERYONE and "://" not in pattern:
+            yield _objection(
+                ("client", "allowed_origins"),
+                f'must name schemes, such as "https://*.example.com", and {given(pattern)} has none',
+            )
+
+
+def check_limits(limits: Limits) -> Iterator[Objection]:
+    for key, limit in limits:
+        if limit:
+            yield _objection(("limits", key), "must stay empty, because this version has no rate limits")
+
+
+def check_proxies(proxies: Proxies) -> Iterator[Objection]:
+    for event, proxy in proxies:
+        if proxy.endpoint:
+            yield _objection(("proxy", event, "endpoint"), "must stay empty, because this version asks no proxies")
+
+
+def check_namespaces(namespaces: Mapping[str, ChannelOptions]) -> Iterator[Objection]:
+    for name in namespaces:
+        if not NAMESPACE.fullmatch(name):
+            yield (
+                ("channels", "namespaces", name),
+                f'[channels.namespaces] {given(name)} is not a name of two or more letters, digits, "-", "_" or ".".',
+            )
+
+
+def check_channels(place: Place, options: ChannelOptions) -> Iterator[Objection]:
+    for name in options.allowed_delta_types:
+        if name not in DELTA_TYPES:
+            yield _objection((*place, "allowed_delta_types"), f'can hold "fossil" only, not {given(name)}')
+    try:
+        options.check(heading(place))
+    except SettingsError as error:
+        yield place, error.message
+
+
+def _objection(place: Place, fault: str) -> Objection:
+    return place, f"{heading(place[:-1])} {place[-1]} {fault}."
+
+
+def _scheme(url: str) -> str:
+    scheme, separator, _ = url.partition("://")
+    return scheme if separator else ""

@@ -1,0 +1,128 @@
+"""What is said when a setting cannot be.
+
+One sentence: where it stands, its section and key, what it must be, and what was given instead.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from difflib import get_close_matches
+from typing import Any
+
+from pydantic import SecretStr, ValidationError
+from pydantic_core import ErrorDetails
+
+from tidings.app.settings.channels import Namespace
+from tidings.app.settings.fields import Section
+from tidings.app.settings.layers import Layer, Place, find, origin
+from tidings.app.settings.sections import SECTIONS, Proxy
+from tidings.errors import SettingsError
+
+SHOWN_LENGTH = 60
+
+# The types of error that our fields can meet, and what each expects. `ctx` of the error fills the braces.
+_EXPECTATIONS: dict[str, str] = {
+    "bool_parsing": "true or false",
+    "bool_type": "true or false",
+    "dict_type": "a table",
+    "enum": "{expected}",
+    "finite_number": "a finite number",
+    "float_parsing": "a number",
+    "float_type": "a number",
+    "greater_than": "above {gt:g}",
+    "greater_than_equal": "at least {ge:g}",
+    "int_from_float": "a whole number",
+    "int_parsing": "a whole number",
+    "int_parsing_size": "a whole number of a reasonable size",
+    "int_type": "a whole number",
+    "less_than_equal": "at most {le:g}",
+    "literal_error": "{expected}",
+    "model_type": "a table",
+    "string_too_short": "a text that is not empty",
+    "string_type": "a text in quotes",
+    "tuple_type": "a list of texts",
+    "value_error": "a list of texts",
+}
+
+
+def invalid(section: str, error: ValidationError, layers: Sequence[Layer]) -> SettingsError:
+    """The first thing that is wrong with a section."""
+    details = error.errors(include_url=False)[0]
+    place = (section, *(part for part in details["loc"] if isinstance(part, str)))
+    # As it was written, not as the validators left it.
+    value = next(found for layer in reversed(layers) if (found := find(layer.values, place)) is not None)
+    if details["type"] == "extra_forbidden":
+        complaint = f'{heading(place[:-1])} has no key "{place[-1]}"; did you mean {_meant(place, value)}?'
+    else:
+        complaint = f"{_subject(place)} must be {_expected(details)}{_instead(place, value)}."
+    return SettingsError(origin(layers, place) + complaint)
+
+
+def unknown_section(name: str, value: Any, layers: Sequence[Layer]) -> SettingsError:
+    """There is no such section; or it is a key that has lost its section."""
+    homes = _sections_with(name)
+    if isinstance(value, Mapping) or not homes:
+        complaint = f"there is no section {heading((name,))}; did you mean [{_nearest(name, SECTIONS)}]?"
+    else:
+        complaint = f'"{name}" stands outside of any section; did you mean [{homes[0]}] {name}?'
+    return SettingsError(origin(layers, (name,)) + complaint)
+
+
+def heading(place: Place) -> str:
+    """A section as the file writes it: [channels.namespaces."a b"]."""
+    parts = (part if re.fullmatch(r"[A-Za-z0-9_-]+", part) else json.dumps(part) for part in place)
+    return f"[{'.'.join(parts)}]"
+
+
+def given(value: Any) -> str:
+    """A value as the file would write it, shortened."""
+    if isinstance(value, Mapping):
+        return "a table"
+    text = json.dumps(value, ensure_ascii=False, default=str)
+    return text if len(text) <= SHOWN_LENGTH else f"{text[:SHOWN_LENGTH]}…"
+
+
+def _meant(place: Place, value: Any) -> str:
+    *section, key = place
+    if section == ["channels"] and isinstance(value, Mapping):
+        return heading(("channels", "namespaces", key))
+    known = _model(place[:-1]).model_fields
+    homes = _sections_with(key)
+    if homes and not get_close_matches(key, known):
+        return f"[{homes[0]}] {key}"
+    return f'"{_nearest(key, known)}"'
+
+
+def _subject(place: Place) -> str:
+    return f"{heading(place[:-1])} {place[-1]}" if len(place) > 1 else heading(place)
+
+
+def _expected(details: ErrorDetails) -> str:
+    within_list = any(isinstance(part, int) for part in details["loc"])
+    kind = "tuple_type" if within_list else details["type"]
+    expectation: str = _EXPECTATIONS[kind].format(**details.get("ctx", {}))
+    return expectation.replace("'", '"')
+
+
+def _instead(place: Place, value: Any) -> str:
+    """What was given in its place; a secret is not repeated, even where it is of the wrong type."""
+    field = _model(place[:-1]).model_fields.get(place[-1]) if len(place) > 1 else None
+    secret = field is not None and field.annotation is SecretStr
+    return "" if secret else f", not {given(value)}"
+
+
+def _model(section: Place) -> type[Section]:
+    if len(section) == 1:
+        return SECTIONS[section[0]]
+    return Proxy if section[0] == "proxy" else Namespace
+
+
+def _sections_with(key: str) -> list[str]:
+    return [section for section, model in SECTIONS.items() if key in model.model_fields]
+
+
+def _nearest(name: str, known: Iterable[str]) -> str:
+    # Without a cutoff: even a bad guess shows what a name looks like here.
+    return get_close_matches(name, list(known), n=1, cutoff=0.0)[0]

@@ -1,0 +1,42 @@
+"""What a setting can be: counts, seconds, words. And what a section of them is.
+
+A value comes from a TOML file with a type of its own, or as text from the environment; both are understood.
+"""
+
+from __future__ import annotations
+
+import json
+from typing import Annotated, Any
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+
+
+class Section(BaseModel):
+    """A table of the settings file. Keys that it does not have are refused."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+
+
+def _number(value: Any) -> Any:
+    # pydantic takes true for 1, which is never what `port = true` meant. As text it is refused.
+    return str(value) if isinstance(value, bool) else value
+
+
+def _words(value: Any) -> Any:
+    """The environment's forms of a list: `a, b`, or JSON for those who are used to it."""
+    if not isinstance(value, str):
+        return value
+    if value.startswith("["):
+        return json.loads(value)
+    return [word.strip() for word in value.split(",") if word.strip()]
+
+
+Count = Annotated[int, BeforeValidator(_number), Field(ge=0)]
+Amount = Annotated[int, BeforeValidator(_number), Field(ge=1)]
+"""A count of which there must be one."""
+
+Seconds = Annotated[float, BeforeValidator(_number), Field(ge=0)]
+Duration = Annotated[float, BeforeValidator(_number), Field(gt=0)]
+"""Seconds that must pass."""
+
+Words = Annotated[tuple[str, ...], BeforeValidator(_words)]

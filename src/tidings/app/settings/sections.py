@@ -1,0 +1,164 @@
+"""The sections of the settings, each with its keys, their defaults and one line of meaning.
+
+The lines of meaning are also the comments of the template that `tidings config init` writes. All times are seconds.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Annotated, Literal
+
+from pydantic import Field, SecretStr
+
+from tidings.app.settings.channels import Channels
+from tidings.app.settings.fields import Amount, Count, Duration, Seconds, Section, Words
+from tidings.gateway.tokens import TokenRules
+
+NO_SECRET = SecretStr("")
+
+
+class Server(Section):
+    """Where to listen, and how to stop."""
+
+    host: str = Field(default="127.0.0.1", description="The address to listen on; 0.0.0.0 is every one.")
+    port: Annotated[Count, Field(le=65535)] = Field(default=8000, description="The port; 0 takes any free one.")
+    workers: Amount = Field(default=1, description="Processes; more than one needs a broker between them.")
+    drain_timeout: Seconds = Field(default=10.0, description="How long stopping may take.")
+    tls_certificate: str = Field(default="", description="A file with the certificates in PEM; empty for no TLS.")
+    tls_key: str = Field(default="", description="A file with its private key in PEM.")
+    trusted_proxies: Words = Field(default=("127.0.0.1",), description="Whose word on the client's address is taken.")
+
+
+class Broker(Section):
+    """What carries publications between nodes."""
+
+    url: str = Field(
+        default="memory://",
+        repr=False,  # may hold a password
+        description="Or redis://… rediss://… redis+sentinel://… redis+cluster://… nats://…",
+    )
+    prefix: str = Field(default="tidings", min_length=1, description="What all names in the broker begin with.")
+    publish_timeout: Seconds = Field(default=5.0, description="How long a publish waits for a broker that is away.")
+    publish_queue_limit: Count = Field(default=10000, description="How many may wait so; further ones fail at once.")
+    lease: Duration = Field(default=30.0, description="How long a node counts as alive after its last sign of life.")
+
+
+class Auth(Section):
+    """Who may connect: with a token signed by one of these keys."""
+
+    hmac_secret: SecretStr = Field(default=NO_SECRET, description="For HS256, HS384, HS512.")
+    previous_hmac_secret: SecretStr = Field(default=NO_SECRET, description="Accepted too, while replacing the secret.")
+    rsa_public_key: str = Field(default="", description="PEM text, for RS256, RS384, RS512.")
+    ecdsa_public_key: str = Field(default="", description="PEM text, for ES256, ES384 or ES512, as its curve has it.")
+    eddsa_public_key: str = Field(default="", description="PEM text, for EdDSA.")
+    jwks_url: str = Field(default="", description="Where to fetch public keys. Not in this version.")
+    audience: str = Field(default="", description="What tokens must have as their aud, if anything.")
+    issuer: str = Field(default="", description="What tokens must have as their iss, if anything.")
+
+    @property
+    def rules(self) -> TokenRules:
+        """The section as the gateway takes it, secrets in plain text."""
+        return TokenRules(
+            hmac_secret=self.hmac_secret.get_secret_value(),
+            previous_hmac_secret=self.previous_hmac_secret.get_secret_value(),
+            rsa_public_key=self.rsa_public_key,
+            ecdsa_public_key=self.ecdsa_public_key,
+            eddsa_public_key=self.eddsa_public_key,
+            audience=self.audience,
+            issuer=self.issuer,
+        )
+
+
+class Api(Section):
+    """The HTTP API, for back ends."""
+
+    key: SecretStr = Field(default=NO_SECRET, description="What back ends send as X-API-Key; empty lets nobody in.")
+    insecure: bool = Field(default=False, description="Answer without a key.")
+    error_mode: Literal["", "transport"] = Field(default="", description="transport: errors are HTTP statuses, too.")
+
+    @property
+    def secret(self) -> str:
+        """The key in plain text."""
+        return self.key.get_secret_value()
+
+
+class Client(Section):
+    """What clients may do, and how much of it."""
+
+    insecure: bool = Field(default=False, description="Everybody may do everything; for trying things out.")
+    anonymous: bool = Field(default=False, description="Let clients connect without a token.")
+    allowed_origins: Words = Field(default=(), description='Pages that may connect: "https://*.example.com", "*".')
+    personal_channel: bool = Field(default=True, description="Subscribe every user to the channel #user.")
+    ping_interval: Seconds = Field(default=25.0, description="How often a connection is tried; 0 for never.")
+    pong_timeout: Duration = Field(default=8.0, description="How long the answer may take.")
+    stale_timeout: Seconds = Field(default=10.0, description="How long the connect command may take; 0 for any time.")
+    message_limit_bytes: Amount = Field(default=65536, description="The largest message a client may send.")
+    channel_limit: Count = Field(default=128, description="Subscriptions of one connection.")
+    queue_limit_bytes: Amount = Field(default=1048576, description="What may wait for a client that reads slowly.")
+    command_queue_limit: Amount = Field(default=64, description="Commands of one connection that may wait.")
+    history_limit: Amount = Field(default=300, description="Publications in one answer: history and recovery.")
+    user_connection_limit: Count = Field(default=0, description="Connections of one user on this node; 0: any number.")
+    connection_limit: Count = Field(default=0, description="Connections on this node; 0: any number.")
+    compression: bool = Field(default=False, description="Offer permessage-deflate; saves bytes, costs CPU and memory.")
+
+
+class Limits(Section):
+    """How often, such as "20/10s"; empty for no limit. Not in this version."""
+
+    connects_per_address: str = Field(default="", description="New connections from one address.")
+    connects_per_user: str = Field(default="", description="New connections of one user.")
+    commands_per_connection: str = Field(default="", description="Commands on one connection.")
+    commands_per_user: str = Field(default="", description="Commands of one user.")
+
+
+class Proxy(Section):
+    """An endpoint of the application."""
+
+    endpoint: str = Field(default="", description="Where to ask; empty for nobody.")
+    timeout: Duration = Field(default=1.0, description="How long the answer may take.")
+    http_headers: Words = Field(default=(), description="Headers of the client to pass on.")
+
+
+NO_PROXY = Proxy()
+
+
+class Proxies(Section):
+    """Endpoints of the application that are asked about an event, or told. Not in this version."""
+
+    connect: Proxy = NO_PROXY
+    refresh: Proxy = NO_PROXY
+    subscribe: Proxy = NO_PROXY
+    publish: Proxy = NO_PROXY
+    sub_refresh: Proxy = NO_PROXY
+    rpc: Proxy = NO_PROXY
+    disconnect: Proxy = NO_PROXY
+    unsubscribe: Proxy = NO_PROXY
+
+
+class Log(Section):
+    """What is logged."""
+
+    format: Literal["auto", "human", "json"] = Field(
+        default="auto", description="auto: human on a terminal, else json."
+    )
+    level: Literal["debug", "info", "warning", "error"] = Field(default="info", description="Or debug, warning, error.")
+
+
+class Diagnostics(Section):
+    """For those who look inside."""
+
+    echo: bool = Field(default=False, description="/connection/echo returns every frame, for conformance suites.")
+
+
+SECTIONS: Mapping[str, type[Section]] = {
+    "server": Server,
+    "broker": Broker,
+    "auth": Auth,
+    "api": Api,
+    "client": Client,
+    "limits": Limits,
+    "proxy": Proxies,
+    "log": Log,
+    "diagnostics": Diagnostics,
+    "channels": Channels,
+}

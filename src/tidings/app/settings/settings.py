@@ -1,0 +1,127 @@
+"""The settings of one Tidings process.
+
+Read once, at the start: a TOML file, then environment variables, then what the command line or the application says.
+The result is plain frozen values that are known to go together.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from itertools import chain
+from pathlib import Path
+from typing import Any
+
+import msgspec
+from pydantic import ValidationError
+
+from tidings.app.settings import checks, complaints
+from tidings.app.settings.channels import options
+from tidings.app.settings.fields import Section
+from tidings.app.settings.layers import Layer, Overrides, merged, origin, stacked
+from tidings.app.settings.sections import (
+    SECTIONS,
+    Api,
+    Auth,
+    Broker,
+    Client,
+    Diagnostics,
+    Limits,
+    Log,
+    Proxies,
+    Server,
+)
+from tidings.channels.options import ChannelOptions
+from tidings.errors import SettingsError
+
+MASK = "**********"
+
+
+@dataclass(frozen=True)
+class Settings:
+    """All settings. Without arguments, the defaults: nobody may connect, and nothing leaves the process."""
+
+    server: Server = field(default_factory=Server)
+    broker: Broker = field(default_factory=Broker)
+    auth: Auth = field(default_factory=Auth)
+    api: Api = field(default_factory=Api)
+    client: Client = field(default_factory=Client)
+    limits: Limits = field(default_factory=Limits)
+    proxy: Proxies = field(default_factory=Proxies)
+    log: Log = field(default_factory=Log)
+    diagnostics: Diagnostics = field(default_factory=Diagnostics)
+
+    channels: ChannelOptions = field(default_factory=ChannelOptions)
+    """The options of channels without a namespace."""
+
+    namespaces: Mapping[str, ChannelOptions] = field(default_factory=dict)
+    """The options of each namespace, by its name."""
+
+    @classmethod
+    def load(
+        cls,
+        path: Path | None = None,
+        environ: Mapping[str, str] = os.environ,
+        overrides: Mapping[str, Any] = {},
+    ) -> Settings:
+        """Read the settings from file, environment and `overrides`, the later above the earlier.
+
+        The file is `path`, else the one that TIDINGS_CONFIG names, else ./tidings.toml where it exists, else none.
+        `overrides` are nested as the file is, or named "server.port"; None means that nothing was given.
+        Raises `SettingsError` with one sentence about the first thing that is wrong.
+        """
+        return cls._of(stacked(path, environ, overrides))
+
+    @classmethod
+    def of(cls, overrides: Mapping[str, Any]) -> Settings:
+        """The defaults with `overrides`, which are as in `load`; reads no file and no environment."""
+        return cls._of([Overrides(overrides)])
+
+    def shown(self) -> dict[str, Any]:
+        """The settings as the file would nest them, of plain values, with secrets and passwords masked."""
+        sections: dict[str, Any] = {
+            name: getattr(self, name).model_dump(mode="json") for name in SECTIONS if name != "channels"
+        }
+        sections["broker"]["url"] = _without_password(self.broker.url)
+        namespaces = {name: msgspec.to_builtins(own) for name, own in self.namespaces.items()}
+        sections["channels"] = {**msgspec.to_builtins(self.channels), "namespaces": namespaces}
+        return sections
+
+    @classmethod
+    def _of(cls, layers: Sequence[Layer]) -> Settings:
+        values = merged([layer.values for layer in layers])
+        for name in values:
+            if name not in SECTIONS:
+                raise complaints.unknown_section(name, values[name], layers)
+        sections: dict[str, Any] = {name: _section(name, values, layers) for name in SECTIONS}
+        sections["channels"], sections["namespaces"] = options(sections["channels"])
+        settings = cls(**sections)
+        for place, sentence in settings._objections():
+            raise SettingsError(origin(layers, place) + sentence)
+        return settings
+
+    def _objections(self) -> Iterator[checks.Objection]:
+        return chain(
+            checks.check_server(self.server, self.broker),
+            checks.check_broker(self.broker),
+            checks.check_auth(self.auth),
+            checks.check_client(self.client),
+            checks.check_limits(self.limits),
+            checks.check_proxies(self.proxy),
+            checks.check_namespaces(self.namespaces),
+            checks.check_channels(("channels",), self.channels),
+            *(checks.check_channels(("channels", "namespaces", name), own) for name, own in self.namespaces.items()),
+        )
+
+
+def _section(name: str, values: Mapping[str, Any], layers: Sequence[Layer]) -> Section:
+    try:
+        return SECTIONS[name].model_validate(values.get(name, {}))
+    except ValidationError as error:
+        raise complaints.invalid(name, error, layers) from None
+
+
+def _without_password(url: str) -> str:
+    return re.sub(r"(?<=://)([^:/@]*):.*@", rf"\1:{MASK}@", url)

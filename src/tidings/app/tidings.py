@@ -1,0 +1,256 @@
+"""Tidings as a library: one object that is an ASGI application, and that a back end publishes through."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any, Self, TypeVar
+
+from starlette.routing import BaseRoute, Router
+from starlette.types import Receive, Scope, Send
+
+from tidings import __version__
+from tidings.app import build
+from tidings.app.application import ChannelHandlers, HandledApplication
+from tidings.app.handlers import Function, Handler
+from tidings.app.patterns import Pattern
+from tidings.app.publishing import publish
+from tidings.app.replies import SubscribeReply
+from tidings.app.routes import routes
+from tidings.app.settings import Settings
+from tidings.brokers.base import Guard, Page
+from tidings.channels import names
+from tidings.clock import Clock
+from tidings.hooks import Hooks
+from tidings.model import ClientInfo, StreamPosition
+from tidings.wire import payloads
+from tidings.wire.centrifuge.messages import Disconnect
+
+F = TypeVar("F", bound=Function)
+
+ALLOWED = SubscribeReply()
+
+
+class Tidings:
+    """A real-time hub inside an ASGI application.
+
+    >>> hub = Tidings()
+    >>> app.mount("/realtime", hub)
+    >>> await hub.publish("orders:42", {"status": "shipped"})
+
+    `broker` is a URL; without one, publications stay within the process. `settings` are a mapping or a TOML file shaped
+    as `tidings.toml`, or ready-made `Settings`; without them they are read as `tidings serve` reads them. `hooks` hear
+    what happens. Raises `SettingsError`.
+
+    The hub starts by itself with the first request or call. To stop it in order, and to start it before the first
+    request, make it part of the application's life: `FastAPI(lifespan=hub.lifespan)` or `async with hub`.
+    """
+
+    def __init__(
+        self,
+        broker: str | None = None,
+        *,
+        settings: Settings | Mapping[str, Any] | Path | None = None,
+        hooks: Hooks | None = None,
+        clock: Clock | None = None,
+        extra_routes: Iterable[BaseRoute] = (),
+    ) -> None:
+        self.settings = _settings(settings, broker)
+        self.hooks = hooks or Hooks()
+        self._application = HandledApplication()
+        self.node = build.node(
+            self.settings,
+            application=self._application,
+            hooks=self.hooks,
+            clock=clock,
+            version=__version__,
+        )
+        self._router = Router([*routes(self.node, self.settings, self.hooks), *extra_routes])
+
+    def __repr__(self) -> str:
+        return f"<Tidings with {self.node!r}>"
+
+    # Life.
+
+    async def start(self) -> None:
+        """Start, unless it has been started. Raises `BrokerUnavailable`."""
+        await self.node.start()
+
+    async def stop(self) -> None:
+        """Send all clients away, finish what was begun, and let the broker go. A hub does not start again."""
+        await self.node.stop()
+
+    async def __aenter__(self) -> Self:
+        await self.start()
+        return self
+
+    async def __aexit__(self, *exc_info: object) -> None:
+        await self.stop()
+
+    @asynccontextmanager
+    async def lifespan(self, app: object) -> AsyncIterator[None]:
+        """The lifespan of the application that this hub is mounted in."""
+        async with self:
+            yield
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve ASGI requests below wherever the hub is mounted, or as the whole application."""
+        if scope["type"] != "lifespan" and not self.node.is_started:
+            await self.start()
+        await self._router(scope, receive, send)
+
+    # The application's decisions.
+
+    def namespace(self, name: str, **options: Any) -> None:
+        """Set the options of a namespace, as `[channels.namespaces.NAME]` would; before the first request.
+
+        Raises `SettingsError`.
+        """
+        self.node.policy.namespaces.define(name, build.channel_options(name, options))
+
+    def on_connect(self, function: F) -> F:
+        """Decide who may connect: `async def (client, data)`.
+
+        `client.user` is whom the token names, "" without a token. True accepts whoever has a token (or everybody, where
+        the settings let anonymous clients in), a `ConnectReply` accepts on its own terms; everything else refuses.
+        """
+        self._application.on_connect = Handler(function, takes_payload=True)
+        return function
+
+    def on_subscribe(self, pattern: str) -> Callable[[F], F]:
+        """Decide who may subscribe to channels that fit the pattern: `async def (client, …, data)`.
+
+        True allows, a `SubscribeReply` allows on its terms, everything else refuses. Where a client brings a
+        subscription token, or the channel is limited to users by its name, the handler is not asked. A namespace that
+        the pattern names and the settings do not know is created, with the options of channels without a namespace.
+        """
+        return self._channel_handler(pattern, self._application.on_subscribe)
+
+    def on_publish(self, pattern: str) -> Callable[[F], F]:
+        """Decide about what clients publish to channels that fit the pattern: `async def (client, …, data)`.
+
+        True publishes it as it is, another value publishes that instead, False and None refuse.
+        """
+        return self._channel_handler(pattern, self._application.on_publish)
+
+    def rpc(self, name: str) -> Callable[[F], F]:
+        """Answer a client's call: `async def (client, request) -> answer`."""
+
+        def register(function: F) -> F:
+            self._application.rpc[name] = Handler(function, takes_payload=True)
+            return function
+
+        return register
+
+    def on_message(self, function: F) -> F:
+        """Take what a client sends without waiting for an answer: `async def (client, data)`."""
+        self._application.on_message = Handler(function, takes_payload=True)
+        return function
+
+    def on_unsubscribe(self, function: F) -> F:
+        """Hear that a subscription ended: `async def (client, channel, code)`; the code is 0 if the client ended it."""
+        self._application.on_unsubscribe = Handler(function, ("channel", "code"))
+        return function
+
+    def on_disconnect(self, function: F) -> F:
+        """Hear that a client is gone: `async def (client, code, reason)`. The last call for that client."""
+        self._application.on_disconnect = Handler(function, ("code", "reason"))
+        return function
+
+    def _channel_handler(self, text: str, handlers: ChannelHandlers) -> Callable[[F], F]:
+        pattern = Pattern(text)
+
+        def register(function: F) -> F:
+            handlers.add(pattern, function)
+            self._know_namespace(text)
+            return function
+
+        return register
+
+    def _know_namespace(self, pattern: str) -> None:
+        name, namespaces = names.namespace(pattern), self.node.policy.namespaces
+        if "{" not in name and not namespaces.knows(name):
+            namespaces.define(name, self.settings.channels)
+
+    # The back end's doors.
+
+    async def publish(
+        self,
+        channel: str,
+        data: object,
+        *,
+        tags: Mapping[str, str] = {},
+        idempotency_key: str = "",
+        skip_history: bool = False,
+    ) -> StreamPosition:
+        """Publish to a channel, and return where in its stream; the zero position in a channel without history.
+
+        `data` is anything that JSON can say, or bytes that are encoded already. Two calls with the same
+        `idempotency_key` within five minutes publish once. The broker has the publication when this returns. Cancelled,
+        it may or may not have been published.
+
+        Raises `UnknownChannel`, `BadRequest` and `BrokerUnavailable`, which is temporary.
+        """
+        await self.start()
+        accepted = await publish(
+            self.node,
+            channel,
+            payloads.encode(data),
+            tags=tags,
+            guard=Guard(idempotency_key=idempotency_key),
+            skip_history=skip_history,
+        )
+        return accepted.position
+
+    async def broadcast(
+        self, channels: Iterable[str], data: object, *, tags: Mapping[str, str] = {}
+    ) -> list[StreamPosition]:
+        """Publish the same to many channels, in their order. Stops at, and raises, the first failure."""
+        encoded = payloads.encode(data)
+        return [await self.publish(channel, encoded, tags=tags) for channel in channels]
+
+    async def history(
+        self,
+        channel: str,
+        *,
+        since: StreamPosition | None = None,
+        limit: int | None = None,
+        reverse: bool = False,
+    ) -> Page:
+        """Read what a channel keeps: publications after `since`, at most `limit`, and where the stream ends.
+
+        Raises `NotAvailable` in a channel without history, `UnrecoverablePosition` when `since` is of another epoch.
+        """
+        await self.start()
+        return await self.node.hub.history(channel, since=since, limit=limit, reverse=reverse)
+
+    async def presence(self, channel: str) -> Mapping[str, ClientInfo]:
+        """Everybody in a channel, by client id. Raises `NotAvailable` where presence is off."""
+        await self.start()
+        return await self.node.hub.presence(channel)
+
+    async def subscribe(self, user: str, channel: str, reply: SubscribeReply = ALLOWED) -> None:
+        """Subscribe all of a user's connections to a channel; those that are subscribed already stay as they are.
+
+        Raises `UnknownChannel`, `LimitExceeded` and `BrokerUnavailable`.
+        """
+        await self.start()
+        await self.node.subscribe(user, channel, reply.grant())
+
+    async def unsubscribe(self, user: str, channel: str = "") -> None:
+        """End a user's subscriptions to a channel, or to all channels."""
+        self.node.unsubscribe(user, channel)
+
+    async def disconnect(self, user: str, code: int = 3503, reason: str = "force disconnect") -> None:
+        """End all connections of a user. The code decides whether they come back: see `Disconnect`."""
+        self.node.disconnect(user, Disconnect(code, reason))
+
+
+def _settings(given: Settings | Mapping[str, Any] | Path | None, broker: str | None) -> Settings:
+    if isinstance(given, Settings):
+        return given
+    flags: dict[str, Any] = {"broker.url": broker}
+    if isinstance(given, Mapping):
+        return Settings.of({**given, **({} if broker is None else flags)})
+    return Settings.load(given, overrides=flags)

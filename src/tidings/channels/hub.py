@@ -1,0 +1,301 @@
+"""The channels of one node: who listens to what here, and everything that is asked of the broker for them.
+
+Publications come from the broker as `on_publication` and go to the channel's topic, which decides; what the topic
+cannot decide without the broker (a gap) is asked here and answered later. Nothing in here knows about connections.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Coroutine, Iterable, Mapping, Sequence
+from functools import partial
+from typing import Any, Generic, TypeVar
+
+from msgspec import Struct
+
+from tidings import events
+from tidings.brokers.base import NO_GUARD, Accepted, Broker, Guard, Page, Retention
+from tidings.channels.errands import Errands
+from tidings.channels.history import History
+from tidings.channels.namespaces import Namespaces
+from tidings.channels.options import ChannelOptions, RecoveryMode
+from tidings.channels.presence import Presence
+from tidings.channels.recovery import Recovery
+from tidings.channels.subscriptions import BrokerSubscriptions
+from tidings.channels.topic import Audience, Fill, S, Terms, Topic
+from tidings.clock import Clock
+from tidings.errors import BrokerUnavailable, InternalError, NotAvailable, UnrecoverablePosition
+from tidings.hooks import Hooks
+from tidings.model import ClientInfo, Publication, StreamPosition
+
+T = TypeVar("T")
+
+POSITION_CHECK_INTERVAL = 40.0
+"""Seconds between two comparisons of the positions here with the streams; finds a loss that no publication reveals."""
+
+READ_ATTEMPTS = 3
+"""How often a stream is read for one subscription, when it keeps changing faster than it is read."""
+
+
+class Wish(Struct, frozen=True):
+    """A subscription that somebody is allowed to have. `options` are the channel's, overrides included."""
+
+    channel: str
+    options: ChannelOptions
+    terms: Terms
+    info: ClientInfo
+
+
+class Hub(Generic[S]):
+    """Subscribes, publishes and reads, for everybody on this node.
+
+    `audience` makes the local side of a channel. `recovery_limit` is how many publications a recovery may hand over;
+    a client that missed more is told that it is not recovered. `lease` is how long presence outlives a dead node.
+    """
+
+    def __init__(
+        self,
+        broker: Broker,
+        namespaces: Namespaces,
+        audience: Callable[[str, ChannelOptions], Audience[S]],
+        *,
+        clock: Clock,
+        hooks: Hooks,
+        recovery_limit: int = 300,
+        lease: float = 30.0,
+    ) -> None:
+        self.namespaces = namespaces
+        self._broker = broker
+        self._audience = audience
+        self._clock = clock
+        self._hooks = hooks
+        self._recovery_limit = recovery_limit
+        self._lease = lease
+        self._topics: dict[str, Topic[S]] = {}
+        self._errands = Errands()
+        self._subscriptions = BrokerSubscriptions(broker)
+        self._history = History(broker)
+        self._presence = Presence(broker, self._errands, lease)
+
+    # Life.
+
+    async def start(self) -> None:
+        await self._broker.start(self)
+
+    async def stop(self) -> None:
+        """Finish what was begun, then let the broker go."""
+        await self._errands.wait_idle()
+        await self._subscriptions.wait_idle()
+        await self._broker.stop()
+
+    async def watch(self) -> None:
+        """Renew presence and compare positions, for ever. Cancel it to stop."""
+        checked = self._clock.now()
+        while True:
+            await asyncio.sleep(self._lease / 3)
+            try:
+                await self._presence.renew()
+            except BrokerUnavailable:
+                continue
+            if self._clock.now() - checked >= POSITION_CHECK_INTERVAL:
+                checked = self._clock.now()
+                self.check_positions()
+
+    def check_positions(self) -> None:
+        """Compare the position of every channel that somebody relies on with its stream, and fill what is missing."""
+        for topic in list(self._topics.values()):
+            if topic.positioned:
+                self._errands.add(topic.channel, partial(self._compare, topic))
+
+    # Subscribing.
+
+    async def subscribe(self, subscriber: S, wishes: Sequence[Wish]) -> list[Recovery]:
+        """Subscribe to channels, all or none, and say from which positions on.
+
+        Publications may arrive as soon as control returns to the loop. So the caller writes its replies before it
+        waits for anything: then no publication overtakes the reply that announces it.
+
+        Raises `BrokerUnavailable`. When this raises or is cancelled, nothing is subscribed.
+        """
+        topics = [self._open(wish.channel) for wish in wishes]
+        try:
+            for topic in topics:
+                await self._subscriptions.wait_for(topic.channel)
+            await _all(self._presence.enter(wish.channel, wish.options, wish.info) for wish in wishes)
+            pages = await self._read_fresh(topics, wishes)
+        except BaseException:
+            for topic, wish in zip(topics, wishes, strict=True):
+                topic.abandon()
+                self._presence.leave(wish.channel, wish.info)
+                self._drop_if_idle(topic)
+            raise
+        recoveries = []
+        for topic, wish, page in zip(topics, wishes, pages, strict=True):
+            recoveries.append(topic.settle(subscriber, wish.terms, page))
+            if wish.options.join_leave:
+                self._presence.tell_join(wish.channel, wish.info)
+        return recoveries
+
+    def unsubscribe(self, subscriber: S, channel: str, options: ChannelOptions, info: ClientInfo) -> None:
+        """Stop handing a channel to a subscriber, at once. Presence and leave follow by themselves."""
+        topic = self._topics[channel]
+        topic.discard(subscriber)
+        self._presence.leave(channel, info)
+        if options.join_leave:
+            self._presence.tell_leave(channel, info)
+        self._drop_if_idle(topic)
+
+    def channels(self) -> dict[str, int]:
+        """The channels with subscribers on this node, and how many each has."""
+        return {channel: topic.subscribers for channel, topic in self._topics.items() if topic.subscribers}
+
+    # Publishing and reading.
+
+    async def publish(
+        self, channel: str, publication: Publication, *, guard: Guard = NO_GUARD, skip_history: bool = False
+    ) -> Accepted:
+        """Hand a publication to the broker; it has it when this returns.
+
+        Raises `UnknownChannel` and `BrokerUnavailable`.
+        """
+        retention = self.namespaces.options(channel).retention
+        began = self._clock.now()
+        if retention is None or skip_history:
+            accepted = await self._broker.publish(channel, publication, guard=guard)
+        else:
+            accepted = await self._history.append(channel, publication, retention, guard)
+        if accepted.fresh:
+            self._hooks.announce(events.Published(channel, len(publication.data), self._clock.now() - began))
+        return accepted
+
+    async def history(
+        self, channel: str, *, since: StreamPosition | None = None, limit: int | None = None, reverse: bool = False
+    ) -> Page:
+        """Read what is retained; see `KeepsHistory.read`.
+
+        Raises `NotAvailable` in a channel without history, `UnrecoverablePosition` when `since` is of another epoch.
+        """
+        offset = since.offset if since else None
+        page = await self._history.read(channel, self._retention(channel), since=offset, limit=limit, reverse=reverse)
+        if since is not None and since.epoch not in ("", page.top.epoch):
+            raise UnrecoverablePosition
+        return page
+
+    async def remove_history(self, channel: str) -> None:
+        """Forget what is retained. Raises `NotAvailable` in a channel without history."""
+        self._retention(channel)
+        await self._history.remove(channel)
+
+    async def presence(self, channel: str) -> Mapping[str, ClientInfo]:
+        """Everybody in the channel, by client id. Raises `NotAvailable` where presence is off."""
+        self._require_presence(channel)
+        return await self._presence.present(channel)
+
+    async def presence_stats(self, channel: str) -> tuple[int, int]:
+        """How many clients and users are in the channel. Raises `NotAvailable` where presence is off."""
+        self._require_presence(channel)
+        return await self._presence.count(channel)
+
+    # What the broker says (`Receiver`).
+
+    def on_publication(self, channel: str, publication: Publication, epoch: str) -> None:
+        if (topic := self._topics.get(channel)) is not None:
+            self._fill(topic, topic.receive(publication, epoch))
+
+    def on_join(self, channel: str, info: ClientInfo) -> None:
+        if (topic := self._topics.get(channel)) is not None:
+            topic.audience.join(info)
+
+    def on_leave(self, channel: str, info: ClientInfo) -> None:
+        if (topic := self._topics.get(channel)) is not None:
+            topic.audience.leave(info)
+
+    # Private steps: opening a channel here.
+
+    def _open(self, channel: str) -> Topic[S]:
+        topic = self._topics.get(channel)
+        if topic is None:
+            options = self.namespaces.options(channel)
+            topic = self._topics[channel] = Topic(channel, options, self._audience(channel, options))
+            self._subscriptions.want(channel)
+        topic.open()
+        return topic
+
+    def _drop_if_idle(self, topic: Topic[S]) -> None:
+        if topic.is_idle and self._topics.get(topic.channel) is topic:
+            del self._topics[topic.channel]
+            self._subscriptions.unwant(topic.channel)
+
+    async def _read_fresh(self, topics: Sequence[Topic[S]], wishes: Sequence[Wish]) -> list[Page | None]:
+        """Read the streams, again if need be, until all pages fit what has arrived meanwhile."""
+        for _ in range(READ_ATTEMPTS):
+            pages = await _all(self._read(topic, wish.terms) for topic, wish in zip(topics, wishes, strict=True))
+            # No waiting from here to the settling: what is accepted now is still right then.
+            if all(page is None or topic.accepts(page) for topic, page in zip(topics, pages, strict=True)):
+                return pages
+        raise InternalError("the channel's stream changes faster than it can be read")
+
+    async def _read(self, topic: Topic[S], terms: Terms) -> Page | None:
+        retention = topic.options.retention
+        if retention is None:
+            return None
+        if (known := topic.shortcut(terms.since)) is not None:
+            return known
+        epoch = topic.position.epoch if topic.position else ""
+        if terms.since is None:
+            return await self._history.read_shared(topic.channel, retention, epoch, limit=0)
+        if terms.mode is RecoveryMode.CACHE:
+            return await self._history.read_shared(topic.channel, retention, epoch, limit=1, reverse=True)
+        return await self._history.read_shared(
+            topic.channel, retention, epoch, since=terms.since.offset, limit=self._recovery_limit
+        )
+
+    # Private steps: keeping up with the stream.
+
+    def _fill(self, topic: Topic[S], fill: Fill | None) -> None:
+        if fill is not None:
+            self._errands.add(topic.channel, partial(self._fill_gap, topic, fill))
+
+    async def _fill_gap(self, topic: Topic[S], fill: Fill) -> None:
+        try:
+            page = await self._history.read(topic.channel, self._retention(topic.channel), since=fill.since)
+        except BrokerUnavailable:
+            page = None
+        following = topic.filled(page)
+        position = topic.position or StreamPosition()
+        filled = page is not None and position.offset > fill.since
+        self._hooks.announce(events.GapFound(topic.channel, filled, len(page.publications) if page else 0))
+        self._fill(topic, following)
+
+    async def _compare(self, topic: Topic[S]) -> None:
+        try:
+            page = await self._history.read(topic.channel, self._retention(topic.channel), limit=0)
+        except BrokerUnavailable:
+            return
+        self._fill(topic, topic.compare(page.top))
+
+    # Private steps: what a channel must have.
+
+    def _retention(self, channel: str) -> Retention:
+        retention = self.namespaces.options(channel).retention
+        if retention is None:
+            raise NotAvailable
+        return retention
+
+    def _require_presence(self, channel: str) -> None:
+        if not self.namespaces.options(channel).presence:
+            raise NotAvailable
+
+
+async def _all(calls: Iterable[Coroutine[Any, Any, T]]) -> list[T]:
+    """Wait for all calls, even when one fails; then raise the first failure. One call costs no task."""
+    coroutines = list(calls)
+    if len(coroutines) == 1:
+        return [await coroutines[0]]
+    outcomes = await asyncio.gather(*coroutines, return_exceptions=True)
+    results = []
+    for outcome in outcomes:
+        if isinstance(outcome, BaseException):
+            raise outcome
+        results.append(outcome)
+    return results

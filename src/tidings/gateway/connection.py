@@ -1,0 +1,309 @@
+"""One connection: the thin shell around a session.
+
+Messages come in from the transport and go to the session as commands; the effects that it returns are performed at
+once, in order. Replies that come of one step leave in one message. What has to wait runs in a task that lives only as
+long as the waiting.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import math
+from collections.abc import Callable, Coroutine, Iterable
+from functools import partial
+from typing import Any
+
+from tidings import events
+from tidings.gateway import desk
+from tidings.gateway.client import Client
+from tidings.gateway.fanout import Encoding
+from tidings.gateway.grants import SubscriptionGrant
+from tidings.gateway.outbox import Held, Outbox, Overflow
+from tidings.gateway.premises import Premises
+from tidings.gateway.session import Session
+from tidings.gateway.session.state import Phase
+from tidings.gateway.session.steps import Ask, Close, Effect, Leave, Ping, Question, Send
+from tidings.gateway.session.subscribing import wish
+from tidings.gateway.transports.base import Transport
+from tidings.gateway.transports.handshake import Handshake
+from tidings.model import StreamPosition
+from tidings.wire.centrifuge import codes
+from tidings.wire.centrifuge.codec import Codec, Inexpressible, Undecodable
+from tidings.wire.centrifuge.messages import Disconnect, Note, Push, Reply, Unsubscribe
+
+
+class Connection:
+    """Stands between a transport (as its `Peer`), the channels (as a `Member`) and a session.
+
+    `client_id` is unique; `jitter` is between 0 and 1, see `Session`.
+    """
+
+    __slots__ = (
+        "_alarm",
+        "_client",
+        "_opened",
+        "_premises",
+        "_session",
+        "_transport",
+        "client_id",
+        "encoding",
+        "handshake",
+        "outbox",
+    )
+
+    def __init__(
+        self,
+        client_id: str,
+        transport: Transport,
+        codec: Codec,
+        handshake: Handshake,
+        premises: Premises[Connection],
+        *,
+        jitter: float,
+    ) -> None:
+        self.client_id = client_id
+        self.encoding = Encoding(codec, transport.wrap)
+        self.outbox = Outbox(transport.write, premises.queue_limit_bytes)
+        self.handshake: Handshake | None = handshake
+        self._premises = premises
+        self._transport = transport
+        self._opened = premises.clock.now()
+        self._session = Session(
+            client_id,
+            codec,
+            premises.policy,
+            self._opened,
+            transport=transport.name,
+            jitter=jitter,
+            native_pings=transport.native_pings,
+        )
+        self._client: Client | None = None
+        self._alarm = math.inf
+        premises.connections.add(self)
+        self._set_alarm()
+
+    def __repr__(self) -> str:
+        return f"<Connection {self.client_id} of user {self.user!r}, {self._session.state.phase.name.lower()}>"
+
+    @property
+    def user(self) -> str:
+        return self._session.state.user
+
+    @property
+    def info(self) -> bytes:
+        return self._session.state.conn_info
+
+    @property
+    def meta(self) -> bytes:
+        return self._session.state.meta
+
+    @property
+    def channels(self) -> list[str]:
+        return [channel for channel, one in self._session.state.subscriptions.items() if one.live]
+
+    @property
+    def client(self) -> Client:
+        """This connection as the application sees it; the same object every time."""
+        if self._client is None:
+            self._client = Client(self)
+        return self._client
+
+    # In, from the transport (`Peer`).
+
+    def receive(self, payload: bytes) -> None:
+        now = self._now()
+        try:
+            commands = self.encoding.codec.decode(payload)
+        except Undecodable:
+            self._perform(self._session.close(codes.BAD_REQUEST, now))
+            return
+        effects: list[Effect] = []
+        for command in commands:
+            effects += self._session.step(command, now)
+        self._perform(effects)
+
+    def pong(self) -> None:
+        self._perform(self._session.pong(self._now()))
+
+    def pause(self) -> None:
+        self.outbox.pause()
+
+    def resume(self) -> None:
+        if self._session.state.phase is not Phase.CLOSED:
+            self.outbox.resume()
+
+    def lost(self, code: int, reason: str) -> None:
+        self._perform(self._session.lost(self._now()))
+        self._forget(code, reason)
+        self._premises.connections.discard(self)
+        lasted = self._now() - self._opened
+        self._premises.hooks.announce(events.ConnectionClosed(self.client_id, self.user, code, reason, lasted))
+
+    def shutdown(self) -> None:
+        self._premises.drain()
+
+    # In, from the channels (`Member`).
+
+    def hold(self, message: Held) -> None:
+        if self._session.state.phase is Phase.CLOSED:
+            return
+        try:
+            dropped = self.outbox.hold(message)
+        except Overflow:
+            self._announce_drop(message, 1)
+            self.end(codes.SLOW)
+        else:
+            if dropped:
+                self._announce_drop(message, dropped)
+
+    def on_insufficient_state(self, channel: str) -> None:
+        self._perform(self._session.lose_state(channel, self._now()))
+
+    def on_inexpressible(self) -> None:
+        self.end(codes.INAPPROPRIATE_PROTOCOL)
+
+    # In, from the server.
+
+    def wake(self) -> None:
+        self._alarm = math.inf
+        self._perform(self._session.alarm(self._now()))
+
+    def end(self, disconnect: Disconnect) -> None:
+        """Close the connection, saying why."""
+        self._perform(self._session.close(disconnect, self._now()))
+
+    def disconnect(self, code: int, reason: str) -> None:
+        self.end(Disconnect(code, reason))
+
+    def unsubscribe(self, channel: str, why: Unsubscribe = codes.UNSUBSCRIBED_BY_SERVER) -> None:
+        """End a subscription, whoever began it."""
+        self._perform(self._session.unsubscribe(channel, why, self._now()))
+
+    def refresh(self, expire_at: float, info: bytes | None = None) -> None:
+        """Let the connection live until another moment; 0 is for ever."""
+        self._perform(self._session.refresh(expire_at, self._now(), info))
+
+    def push(self, data: bytes) -> None:
+        """Send data to this client alone."""
+        try:
+            note = Note(self.encoding.codec.embed(data))
+        except Inexpressible:
+            self.on_inexpressible()
+        else:
+            self._perform([Send(Reply(push=Push(message=note)))])
+
+    async def subscribe(self, channel: str, grant: SubscriptionGrant, since: StreamPosition | None = None) -> None:
+        """Subscribe this client to a channel, whatever it is doing.
+
+        Raises `AlreadySubscribed`, `LimitExceeded`, `UnknownChannel` and `BrokerUnavailable`. Cancelling leaves it
+        unsubscribed.
+        """
+        subscription = self._session.begin_subscription(channel, grant, since, self._now())
+        try:
+            (recovery,) = await self._premises.hub.subscribe(self, [wish(subscription)])
+        except BaseException:
+            self._perform(self._session.end_subscription(subscription, None, self._now()))
+            raise
+        self._perform(self._session.end_subscription(subscription, recovery, self._now()))
+
+    # What the session wants.
+
+    def _perform(self, effects: Iterable[Effect]) -> None:
+        if (question := self._perform_all(effects)) is not None:
+            self._start(self._find_answers(question))
+
+    def _perform_all(self, effects: Iterable[Effect]) -> Question | None:
+        """Perform effects, and return the question if they contain one."""
+        codec = self.encoding.codec
+        replies: list[bytes] = []
+        question = None
+        for effect in effects:
+            match effect:
+                case Send(reply):
+                    replies.append(codec.encode(reply))
+                case Ask(asked):
+                    question = asked
+                case Ping():
+                    self._ping(replies)
+                case Leave(channel, options, info, code):
+                    self._premises.hub.unsubscribe(self, channel, options, info)
+                    self._tell(self._premises.application.unsubscribed, channel, code)
+                case Close(disconnect):
+                    self._write(replies)
+                    replies.clear()
+                    self._close(disconnect)
+        self._write(replies)
+        self._set_alarm()
+        return question
+
+    async def _find_answers(self, question: Question | None) -> None:
+        session, premises = self._session, self._premises
+        while question is not None:
+            answer = await desk.answer(question, self, premises)
+            # Nothing may be awaited between the answer and its effects: a subscription is live from the answer on,
+            # and its reply has to be written before its first publication.
+            question = self._perform_all(session.answer(answer, self._now()))
+        if session.state.phase in (Phase.REFUSED, Phase.CLOSED):
+            premises.users.leave(self.user, self)
+        if not premises.keep_requests:
+            self.handshake = None
+
+    def _ping(self, replies: list[bytes]) -> None:
+        if self._session.state.native_pings:
+            self._transport.ping()
+        else:
+            replies.append(self.encoding.codec.ping)
+
+    def _write(self, replies: list[bytes]) -> None:
+        if not replies:
+            return
+        codec, wrap = self.encoding
+        data = wrap(replies[0] if len(replies) == 1 else codec.join(replies))
+        if self.outbox.flowing:
+            self.outbox.write(data)
+        else:
+            self.hold(Held(data))
+
+    def _close(self, disconnect: Disconnect) -> None:
+        self._forget(disconnect.code, disconnect.reason)
+        self._transport.close(disconnect.code, disconnect.reason)
+
+    def _forget(self, code: int, reason: str) -> None:
+        """Leave nothing behind on the premises. Repeating it is harmless."""
+        self.outbox.close()
+        self._premises.alarms.cancel(self._alarm, self)
+        self._alarm = -math.inf
+        if self._premises.users.leave(self.user, self):
+            self._tell(self._premises.application.disconnected, code, reason)
+
+    def _set_alarm(self) -> None:
+        deadline = self._session.deadline()
+        if deadline < self._alarm:
+            self._premises.alarms.cancel(self._alarm, self)
+            self._premises.alarms.set(deadline, self)
+            self._alarm = deadline
+
+    # Small things.
+
+    def _now(self) -> float:
+        return self._premises.clock.now()
+
+    def _start(self, work: Coroutine[Any, Any, None]) -> None:
+        task = asyncio.get_running_loop().create_task(work)
+        self._premises.tasks.add(task)
+        task.add_done_callback(self._premises.tasks.discard)
+
+    def _tell(self, handler: Callable[..., Coroutine[Any, Any, None]], *facts: object) -> None:
+        """Let the application know, in its own time."""
+        if self._premises.application.hears_ends():
+            self._premises.notices.add(self.client_id, partial(self._notify, handler, *facts))
+
+    async def _notify(self, handler: Callable[..., Coroutine[Any, Any, None]], *facts: object) -> None:
+        try:
+            await handler(self.client, *facts)
+        except Exception as error:
+            self._premises.hooks.announce(events.CommandFailed(handler.__name__, self.client_id, error))
+
+    def _announce_drop(self, message: Held, count: int) -> None:
+        dropped = events.Dropped(self.client_id, self.user, message.channel, message.policy, count)
+        self._premises.hooks.announce(dropped)

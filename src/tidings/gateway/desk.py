@@ -1,0 +1,83 @@
+"""Where a session's questions are answered: by the hub, the registry of users, or the application."""
+
+from __future__ import annotations
+
+from typing import Protocol, TypeVar
+
+from tidings import events
+from tidings.errors import Disconnect, InternalError, TidingsError
+from tidings.gateway.client import Client
+from tidings.gateway.fanout import Member
+from tidings.gateway.premises import Premises
+from tidings.gateway.session.steps import (
+    Authenticate,
+    Authorize,
+    Call,
+    CountPresence,
+    Deliver,
+    Enter,
+    Open,
+    Publish,
+    Question,
+    ReadHistory,
+    ReadPresence,
+    Review,
+)
+
+
+class Asker(Member, Protocol):
+    """The connection behind a session."""
+
+    client_id: str
+
+    @property
+    def client(self) -> Client: ...
+
+
+A = TypeVar("A", bound=Asker)
+
+
+async def answer(question: Question, asker: A, premises: Premises[A]) -> object:
+    """Find the answer to a question.
+
+    An answer that is an exception is to be raised in the session: a `TidingsError` or a `Disconnect`. Whatever else
+    goes wrong is announced, and becomes an `InternalError`. Subscriptions are live when this returns, so the caller
+    writes the reply before it waits for anything.
+    """
+    try:
+        return await _ask(question, asker, premises)
+    except (TidingsError, Disconnect) as error:
+        return error
+    except Exception as error:
+        premises.hooks.announce(events.CommandFailed(type(question).__name__, asker.client_id, error))
+        return InternalError()
+
+
+async def _ask(question: Question, asker: A, premises: Premises[A]) -> object:
+    hub, application = premises.hub, premises.application
+    match question:
+        case Authenticate(request, grant):
+            return await application.connect(asker.client, request, grant)
+        case Enter(user):
+            premises.users.enter(user, asker)
+        case Open(wishes):
+            return await hub.subscribe(asker, wishes)
+        case Authorize(channel, data):
+            return await application.subscribe(asker.client, channel, data)
+        case Review(channel, data):
+            return await application.publish(asker.client, channel, data)
+        case Publish(channel, publication):
+            return await hub.publish(channel, publication)
+        case ReadPresence(channel):
+            return await hub.presence(channel)
+        case CountPresence(channel):
+            return await hub.presence_stats(channel)
+        case ReadHistory(channel, since, limit, reverse):
+            return await hub.history(channel, since=since, limit=limit, reverse=reverse)
+        case Call(method, data):
+            return await application.call(asker.client, method, data)
+        case Deliver(data):
+            await application.message(asker.client, data)
+        case _:
+            raise AssertionError(f"nobody answers {question}")
+    return None

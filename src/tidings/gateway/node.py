@@ -1,0 +1,221 @@
+"""One Tidings process: its connections, and what a back end may do with them."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+import uuid
+from collections.abc import Collection, Iterator
+from contextlib import suppress
+
+from msgspec import Struct
+
+from tidings.brokers.base import Broker
+from tidings.channels.errands import Errands
+from tidings.channels.hub import Hub
+from tidings.channels.options import ChannelOptions
+from tidings.clock import Clock
+from tidings.errors import AlreadySubscribed
+from tidings.gateway.alarms import Alarms
+from tidings.gateway.application import Application
+from tidings.gateway.connection import Connection
+from tidings.gateway.draining import drain
+from tidings.gateway.fanout import Fanout
+from tidings.gateway.grants import SubscriptionGrant
+from tidings.gateway.origins import is_allowed
+from tidings.gateway.premises import Premises
+from tidings.gateway.session import Policy
+from tidings.gateway.transports.base import Transport
+from tidings.gateway.transports.handshake import Handshake
+from tidings.gateway.users import Users
+from tidings.model import StreamPosition
+from tidings.wire.centrifuge import codes
+from tidings.wire.centrifuge.codec import Codec
+from tidings.wire.centrifuge.messages import Disconnect
+
+
+class Limits(Struct, frozen=True):
+    """What a node bears. 0 is no limit."""
+
+    connections: int = 0
+    connections_per_user: int = 0
+    queue_bytes: int = 1048576
+    recovery: int = 300
+    """How many publications one recovery may hand over."""
+
+
+class Refusal(Struct, frozen=True):
+    """Why a connection is not let in, as an HTTP answer."""
+
+    status: int
+    text: str
+
+
+class Node:
+    """Everything that lives as long as the process does.
+
+    >>> await node.start()
+    >>> connection = node.join(transport, codec, handshake)
+
+    `lease` is how long what this node has told the broker outlives it, in seconds. `drain_timeout` bounds how long
+    clients are being sent away when the node stops.
+    """
+
+    def __init__(
+        self,
+        broker: Broker,
+        policy: Policy,
+        application: Application,
+        *,
+        clock: Clock,
+        limits: Limits,
+        allowed_origins: Collection[str] = (),
+        lease: float = 30.0,
+        drain_timeout: float = 10.0,
+        keep_requests: bool = False,
+    ) -> None:
+        self.id = str(uuid.uuid4())
+        self.policy = policy
+        self.clock = clock
+        self.hub: Hub[Connection] = Hub(
+            broker,
+            policy.namespaces,
+            self._audience,
+            clock=clock,
+            hooks=policy.hooks,
+            recovery_limit=limits.recovery,
+            lease=lease,
+        )
+        self.users: Users[Connection] = Users(limits.connections_per_user)
+        self.connections: set[Connection] = set()
+        self._limits = limits
+        self._allowed_origins = allowed_origins
+        self._drain_timeout = drain_timeout
+        self._draining: asyncio.Task[None] | None = None
+        self._starting: asyncio.Task[None] | None = None
+        self._watching: asyncio.Task[None] | None = None
+        self._premises = Premises(
+            clock=clock,
+            hooks=policy.hooks,
+            policy=policy,
+            hub=self.hub,
+            users=self.users,
+            application=application,
+            alarms=Alarms(clock),
+            notices=Errands(),
+            connections=self.connections,
+            tasks=set(),
+            drain=self.drain,
+            queue_limit_bytes=limits.queue_bytes,
+            keep_requests=keep_requests,
+        )
+
+    def __repr__(self) -> str:
+        return f"<Node {self.id}: {len(self.connections)} connections, {len(self.users)} users>"
+
+    # Life.
+
+    async def start(self) -> None:
+        """Start, if nobody has; otherwise wait until it has started. Raises `BrokerUnavailable`."""
+        if self._starting is None or (self._starting.done() and self._starting.exception() is not None):
+            self._starting = asyncio.create_task(self.hub.start(), name="start of the hub")
+        await asyncio.shield(self._starting)
+        if self._watching is None:
+            self._watching = asyncio.create_task(self.hub.watch(), name="watch over the hub")
+
+    async def stop(self) -> None:
+        """Send everybody away, finish what was begun, and let the broker go. A node does not start again."""
+        if self._watching is None:
+            return
+        self.drain()
+        assert self._draining is not None
+        await self._draining
+        self._watching.cancel()
+        await asyncio.wait([self._watching])
+        await self._finish_tasks()
+        await self._premises.notices.wait_idle()
+        self._premises.alarms.stop()
+        await self.hub.stop()
+
+    @property
+    def is_started(self) -> bool:
+        return self._watching is not None
+
+    def drain(self) -> None:
+        """Let nobody in any more, and begin to send everybody away. Repeating it is harmless."""
+        if self._draining is None:
+            leaving = list(self.connections)
+            self._draining = asyncio.create_task(drain(leaving, _send_away, self._drain_timeout), name="drain")
+
+    # Connections.
+
+    def refuse(self, handshake: Handshake) -> Refusal | None:
+        """Why a connection cannot be opened, if it cannot."""
+        if self._draining is not None:
+            return Refusal(503, "the server is shutting down")
+        if self._limits.connections and len(self.connections) >= self._limits.connections:
+            return Refusal(503, "the server has too many connections")
+        if not is_allowed(handshake.origin, handshake.host, self._allowed_origins):
+            return Refusal(403, "this origin is not allowed")
+        return None
+
+    def join(self, transport: Transport, codec: Codec, handshake: Handshake) -> Connection:
+        """Take in an open transport, and be its peer."""
+        return Connection(str(uuid.uuid4()), transport, codec, handshake, self._premises, jitter=random.random())  # noqa: S311, nothing secret
+
+    # Users. `client` and `spare` name single connections; all of the user's are meant without them.
+
+    async def subscribe(
+        self,
+        user: str,
+        channel: str,
+        grant: SubscriptionGrant,
+        *,
+        client: str = "",
+        since: StreamPosition | None = None,
+    ) -> None:
+        """Subscribe a user's connections to a channel; those that are subscribed already stay as they are.
+
+        Raises `UnknownChannel`, `LimitExceeded` and `BrokerUnavailable`; some connections may then be subscribed.
+        """
+        for connection in self._of(user, client):
+            with suppress(AlreadySubscribed):
+                await connection.subscribe(channel, grant, since)
+
+    def unsubscribe(self, user: str, channel: str, *, client: str = "") -> None:
+        """End a user's subscriptions to a channel, or to all channels where it is ""."""
+        for connection in self._of(user, client):
+            for one in [channel] if channel else connection.channels:
+                connection.unsubscribe(one)
+
+    def disconnect(
+        self, user: str, why: Disconnect = codes.FORCE_DISCONNECT, *, client: str = "", spare: Collection[str] = ()
+    ) -> None:
+        """End a user's connections, except those to `spare`."""
+        for connection in self._of(user, client):
+            if connection.client_id not in spare:
+                connection.end(why)
+
+    def refresh(self, user: str, expire_at: float, *, client: str = "", info: bytes | None = None) -> None:
+        """Let a user's connections live until another moment; 0 is for ever."""
+        for connection in self._of(user, client):
+            connection.refresh(expire_at, info)
+
+    # Private steps.
+
+    def _of(self, user: str, client: str) -> Iterator[Connection]:
+        return (one for one in self.users.connections(user) if client in ("", one.client_id))
+
+    def _audience(self, channel: str, options: ChannelOptions) -> Fanout:
+        return Fanout(channel, options, self.clock, self.policy.hooks)
+
+    async def _finish_tasks(self) -> None:
+        """What handlers still do for clients that are gone is cut off."""
+        for task in self._premises.tasks:
+            task.cancel()
+        if self._premises.tasks:
+            await asyncio.wait(self._premises.tasks)
+
+
+def _send_away(connection: Connection) -> None:
+    connection.end(codes.SHUTDOWN)

@@ -1,0 +1,89 @@
+"""connect: who is there, and what they are subscribed to from the start."""
+
+from __future__ import annotations
+
+from tidings.channels import names
+from tidings.errors import LimitExceeded
+from tidings.gateway.grants import ConnectionGrant, SubscriptionGrant
+from tidings.gateway.session import subscribing
+from tidings.gateway.session.state import Phase, State, Subscription
+from tidings.gateway.session.steps import Authenticate, Ended, Enter, Open, Steps
+from tidings.gateway.tokens import InvalidToken
+from tidings.wire.centrifuge import codes
+from tidings.wire.centrifuge.messages import ConnectRequest, ConnectResult, SubscribeRequest
+
+NOT_ASKED = SubscribeRequest()
+
+
+def connect(state: State, request: ConnectRequest) -> Steps[ConnectResult]:
+    if state.phase is not Phase.NEW:
+        raise Ended(codes.BAD_REQUEST)
+    state.phase = Phase.CONNECTING
+    grant = _grant(state, request)
+    state.token_channels = frozenset(grant.channels if grant else ())
+    if grant is not None:
+        state.user = grant.user  # so that the application can ask who the token says it is
+    if state.policy.handlers.handles_connect():
+        grant = yield Authenticate(request, grant)
+    if grant is None:
+        raise Ended(codes.BAD_REQUEST)
+    state.user, state.conn_info, state.meta = grant.user, grant.info, grant.meta
+    state.expire_at, state.renewable = grant.expire_at, grant.renewable
+    try:
+        yield Enter(grant.user)
+    except LimitExceeded as error:
+        raise Ended(codes.CONNECTION_LIMIT) from error
+    subscriptions = _reserve_all(state, grant, request)
+    opened = (yield Open(tuple(map(subscribing.wish, subscriptions)))) if subscriptions else []
+    for subscription, recovery in zip(subscriptions, opened, strict=True):
+        subscribing.go_live(state, subscription, recovery)
+    rules = state.policy.rules
+    renews = state.renewable and bool(state.expire_at)
+    return ConnectResult(
+        client=state.client,
+        version=state.policy.version,
+        expires=renews,
+        ttl=state.ttl(state.expire_at) if renews else 0,
+        data=state.codec.embed(grant.data),
+        subs={
+            subscription.channel: subscribing.result(state, subscription, recovery)
+            for subscription, recovery in zip(subscriptions, opened, strict=True)
+        },
+        ping=0 if state.native_pings else int(rules.ping_interval),
+        pong=bool(rules.ping_interval) and not state.native_pings,
+        time=int(state.now * 1000),
+    )
+
+
+def _grant(state: State, request: ConnectRequest) -> ConnectionGrant | None:
+    """What the token says, or what is granted without one. Raises `TokenExpired`."""
+    rules = state.policy.rules
+    if request.token:
+        try:
+            return state.policy.verifier.connection(request.token, state.now)
+        except InvalidToken as error:
+            raise Ended(codes.INVALID_TOKEN) from error
+    if rules.anonymous or rules.insecure:
+        return ConnectionGrant()
+    return None
+
+
+def _reserve_all(state: State, grant: ConnectionGrant, request: ConnectRequest) -> list[Subscription]:
+    """The server-side subscriptions: those of the grant, and the user's personal channel."""
+    rules, namespaces = state.policy.rules, state.policy.namespaces
+    channels = dict(grant.channels)
+    if rules.personal_channel and state.user:
+        channels.setdefault(names.personal(state.user), SubscriptionGrant())
+    if len(channels) > rules.channel_limit:
+        raise Ended(codes.CHANNEL_LIMIT)
+    return [
+        subscribing.reserve(
+            state,
+            channel,
+            namespaces.options(channel),
+            channel_grant,
+            request.subs.get(channel, NOT_ASKED),
+            server_side=True,
+        )
+        for channel, channel_grant in channels.items()
+    ]

@@ -1,0 +1,52 @@
+"""What all sessions of a node go by."""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+from msgspec import Struct
+
+from tidings.channels.namespaces import Namespaces
+from tidings.gateway.tokens import Verifier
+from tidings.hooks import Hooks
+
+
+class Rules(Struct, frozen=True):
+    """The settings that concern a single connection. Times are seconds, 0 switches off what can be switched off."""
+
+    insecure: bool = False
+    anonymous: bool = False
+    personal_channel: bool = True
+    ping_interval: float = 25.0
+    pong_timeout: float = 8.0
+    stale_timeout: float = 10.0
+    channel_limit: int = 128
+    history_limit: int = 300
+    command_queue_limit: int = 64
+    expiry_grace: float = 25.0
+    """How long a client whose token has run out may take to bring a new one."""
+
+
+class Handlers(Protocol):
+    """Which decisions the application takes itself."""
+
+    def handles_connect(self) -> bool: ...
+
+    def handles_subscribe(self, channel: str) -> bool: ...
+
+    def handles_publish(self, channel: str) -> bool: ...
+
+    def handles_rpc(self) -> bool: ...
+
+    def handles_message(self) -> bool: ...
+
+
+class Policy(Struct, frozen=True):
+    """Everything that a session consults and does not own."""
+
+    rules: Rules
+    namespaces: Namespaces
+    verifier: Verifier
+    handlers: Handlers
+    hooks: Hooks
+    version: str

@@ -1,0 +1,105 @@
+"""subscribe and unsubscribe, on the client's own wish."""
+
+from __future__ import annotations
+
+from tidings.channels import names
+from tidings.channels.options import ChannelOptions
+from tidings.errors import AlreadySubscribed, BadRequest, LimitExceeded, NotAvailable, PermissionDenied
+from tidings.gateway.grants import SubscriptionGrant
+from tidings.gateway.session import subscribing
+from tidings.gateway.session.permissions import may_subscribe
+from tidings.gateway.session.state import State
+from tidings.gateway.session.steps import Authorize, Ended, Open, Question, Steps
+from tidings.gateway.tokens import InvalidToken
+from tidings.wire.centrifuge import codes
+from tidings.wire.centrifuge.messages import (
+    SubscribeRequest,
+    SubscribeResult,
+    UnsubscribeRequest,
+    UnsubscribeResult,
+)
+
+DELTAS = ("", "fossil")
+
+
+def subscribe(state: State, request: SubscribeRequest) -> Steps[SubscribeResult]:
+    # The order of the checks is the protocol's: the first that fails decides the code.
+    options = _check_channel(state, request)
+    decision = _decide(state, options, request)
+    if isinstance(decision, Question):
+        decision = yield decision
+        if request.channel in state.subscriptions:
+            raise AlreadySubscribed  # by the server, while the application was thinking
+    _check_extensions(request)
+    subscription = subscribing.reserve(state, request.channel, options, decision, request)
+    try:
+        (recovery,) = yield Open((subscribing.wish(subscription),))
+    except Exception:
+        state.remove(request.channel)
+        raise
+    subscribing.go_live(state, subscription, recovery)
+    subscribing.refuse_unrecovered(state, subscription, recovery, request.flag)
+    return subscribing.result(state, subscription, recovery)
+
+
+def unsubscribe(state: State, request: UnsubscribeRequest) -> Steps[UnsubscribeResult]:
+    if not request.channel:
+        raise Ended(codes.BAD_REQUEST)
+    state.remove(request.channel)
+    return UnsubscribeResult()
+    yield
+
+
+def _check_channel(state: State, request: SubscribeRequest) -> ChannelOptions:
+    channel, rules = request.channel, state.policy.rules
+    if not channel:
+        raise Ended(codes.BAD_REQUEST)
+    if len(channel) > names.LENGTH_LIMIT:
+        raise BadRequest
+    if channel in state.subscriptions:
+        raise AlreadySubscribed
+    if len(state.subscriptions) >= rules.channel_limit:
+        raise LimitExceeded
+    options = state.policy.namespaces.options(channel)
+    if not names.is_well_formed(channel) or (options.pattern and not options.pattern.search(channel)):
+        raise BadRequest
+    return options
+
+
+def _decide(state: State, options: ChannelOptions, request: SubscribeRequest) -> SubscriptionGrant | Question:
+    """Who decides about the subscription, and how. Raises `PermissionDenied` and `TokenExpired`."""
+    channel, policy = request.channel, state.policy
+    if request.token:
+        return _grant_of_token(state, request)
+    if names.is_private(channel):
+        raise PermissionDenied
+    if options.allow_user_limited_channels and names.is_user_limited(channel):
+        if state.user not in names.users(channel) or not state.user:
+            raise PermissionDenied
+        return SubscriptionGrant()
+    if policy.handlers.handles_subscribe(channel):
+        return Authorize(channel, state.codec.extract(request.data))
+    if not may_subscribe(options, policy.rules, state.user):
+        raise PermissionDenied
+    return SubscriptionGrant()
+
+
+def _grant_of_token(state: State, request: SubscribeRequest) -> SubscriptionGrant:
+    try:
+        claims = state.policy.verifier.subscription(request.token, state.now)
+    except InvalidToken as error:
+        raise PermissionDenied from error
+    # A good token for somebody else, or for another channel, is no accident.
+    if claims.channel != request.channel or claims.user != state.user or claims.client not in ("", state.client):
+        raise Ended(codes.INVALID_TOKEN)
+    return claims.grant
+
+
+def _check_extensions(request: SubscribeRequest) -> None:
+    """The optional parts of the protocol that this server does not have; delta is silently not accepted."""
+    if request.delta not in DELTAS:
+        raise Ended(codes.BAD_REQUEST)
+    if request.tf is not None:
+        raise BadRequest
+    if request.type:
+        raise NotAvailable

@@ -1,0 +1,174 @@
+"""A connection over plain ASGI, for servers that do not let their connections go.
+
+The server keeps a task for every connection, which is our reader. What is written is queued, and one more task sends
+it while there is something to send. Framing, limits and pings of the WebSocket protocol are the server's; only whole
+messages come here.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from contextlib import suppress
+
+from starlette.types import Message, Receive, Send
+
+from tidings.gateway.transports.base import Join, Peer, Terms, Wrap
+from tidings.gateway.transports.handshake import Agreement
+
+# The peer is paused above the first and resumed below the second, as by asyncio's own transports.
+HIGH_WATER_BYTES = 65536
+LOW_WATER_BYTES = 16384
+
+_NO_STATUS = 1005
+_ABNORMAL_CLOSURE = 1006
+_MESSAGE_TOO_BIG = 1009
+
+
+async def serve(receive: Receive, send: Send, *, agreement: Agreement, terms: Terms, join: Join) -> None:
+    """Accept a connection and report to the peer that `join` returns, until the connection is over.
+
+    Cancelling is the server's way of stopping: the peer is told that the connection is lost, and what was not sent is
+    forgotten.
+    """
+    if (await receive())["type"] == "websocket.connect":
+        await send({"type": "websocket.accept", "subprotocol": agreement.subprotocol})
+        await AsgiTransport(send, agreement, terms).run(receive, join)
+
+
+class AsgiTransport:
+    """An open connection of another server's.
+
+    `close` asks the server to end it and waits for its report; after `close_timeout` we leave without.
+    """
+
+    name = "asgi"
+    native_pings = False
+
+    wrap: Wrap
+
+    def __init__(self, send: Send, agreement: Agreement, terms: Terms) -> None:
+        self.text = not agreement.codec.binary
+        self.wrap = _binary if agreement.codec.binary else _text
+        self._codec = agreement.codec
+        self._send = send
+        self._terms = terms
+        self._open = True
+        self._paused = False
+        # Messages with their sizes, in order, and at most one close at the end.
+        self._queue: deque[tuple[Message, int]] = deque()
+        self._queued_bytes = 0
+        self._writer: asyncio.Task[None] | None = None
+        # Code and reason of whoever closed first.
+        self._verdict: tuple[int, str] | None = None
+
+    async def run(self, receive: Receive, join: Join) -> None:
+        with suppress(TimeoutError):
+            async with asyncio.timeout(None) as self._deadline:
+                self._peer: Peer = join(self)
+                try:
+                    await self._read(receive)
+                finally:
+                    await self._leave()
+
+    # Out, for the peer.
+
+    def write(self, data: bytes, /) -> None:
+        self.send(data, text=not self._codec.binary)
+
+    def send(self, payload: bytes, *, text: bool) -> None:
+        if not self._open:
+            return
+        message = {"text": payload.decode()} if text else {"bytes": payload}
+        self._put({"type": "websocket.send", **message}, len(payload))
+        if self._queued_bytes > HIGH_WATER_BYTES and not self._paused:
+            self._paused = True
+            self._peer.pause()
+
+    def ping(self) -> None:
+        """ASGI has no pings."""
+
+    def close(self, code: int, reason: str) -> None:
+        if not self._open:
+            return
+        self._open = False
+        self._verdict = code, reason
+        self._put({"type": "websocket.close", "code": code, "reason": reason}, 0)
+        self._leave_after(self._terms.close_timeout)
+
+    def abort(self) -> None:
+        self._open = False
+        self._queue.clear()
+        self._leave_after(0)
+
+    # In.
+
+    async def _read(self, receive: Receive) -> None:
+        while (event := await receive())["type"] != "websocket.disconnect":
+            if self._open:
+                self._take(event)
+        if self._verdict is None:
+            self._verdict = event.get("code", _NO_STATUS), event.get("reason") or ""
+
+    def _take(self, event: Message) -> None:
+        text = event.get("text")
+        self.text = text is not None
+        payload: bytes = event["bytes"] if text is None else text.encode()
+        if len(payload) > self._terms.message_limit_bytes:
+            self.close(_MESSAGE_TOO_BIG, "message too big")
+        else:
+            self._peer.receive(payload)
+
+    # The queue.
+
+    def _put(self, event: Message, size: int) -> None:
+        self._queue.append((event, size))
+        self._queued_bytes += size
+        if self._writer is None or self._writer.done():
+            self._writer = asyncio.create_task(self._drain())
+
+    async def _drain(self) -> None:
+        try:
+            while self._queue:
+                event, size = self._queue.popleft()
+                await self._send(event)
+                self._queued_bytes -= size
+                self._resume_if_drained()
+        except OSError:
+            # The client is gone (ASGI, WebSocket specification 2.4).
+            self.abort()
+        except Exception:
+            # The server's own fault: `_leave` hands it to whoever called us.
+            self.abort()
+            raise
+
+    def _resume_if_drained(self) -> None:
+        if self._paused and self._queued_bytes <= LOW_WATER_BYTES:
+            self._paused = False
+            self._peer.resume()
+
+    # The end.
+
+    def _leave_after(self, timeout: float) -> None:
+        self._deadline.reschedule(asyncio.get_running_loop().time() + timeout)
+
+    async def _leave(self) -> None:
+        self._open = False
+        if self._writer is not None:
+            self._writer.cancel()
+        self._peer.lost(*(self._verdict or (_ABNORMAL_CLOSURE, "")))
+        if self._writer is not None:
+            await asyncio.wait([self._writer])
+            if not self._writer.cancelled():
+                self._writer.result()
+
+
+# Wrapped messages are the payloads themselves. Two functions, because what is text for one is not for the other.
+
+
+def _text(payload: bytes) -> bytes:
+    return payload
+
+
+def _binary(payload: bytes) -> bytes:
+    return payload

@@ -1,0 +1,42 @@
+"""The one door through which a WebSocket connection enters, whatever server is in front."""
+
+from __future__ import annotations
+
+from starlette.types import Receive, Scope, Send
+
+from tidings.gateway.transports import asgi
+from tidings.gateway.transports.base import Join
+from tidings.gateway.transports.base import Terms as Terms
+from tidings.gateway.transports.handshake import Agreement
+from tidings.gateway.transports.uvicorn import TAKE_OVER
+
+
+async def upgrade(
+    scope: Scope, receive: Receive, send: Send, *, agreement: Agreement, terms: Terms, join: Join
+) -> None:
+    """Accept a connection and have it report to the peer that `join` returns.
+
+    Where the server lets its connections go this returns at once, and no task belongs to the connection afterwards.
+    Elsewhere it returns when the connection is over; cancelling it ends the connection.
+
+    Raises `OSError`, or returns without having called `join`, when the client is gone before it was answered.
+    """
+    take_over = scope.get("extensions", {}).get(TAKE_OVER)
+    if take_over is None:
+        await asgi.serve(receive, send, agreement=agreement, terms=terms, join=join)
+    else:
+        await take_over(agreement, terms, join)
+
+
+async def refuse(scope: Scope, receive: Receive, send: Send, *, status: int, text: str) -> None:
+    """Answer a handshake with an HTTP response instead of a connection.
+
+    A server without the extension for that answers 403, whatever `status` is.
+    """
+    await receive()
+    if "websocket.http.response" not in scope.get("extensions", {}):
+        await send({"type": "websocket.close"})
+        return
+    headers = [(b"content-type", b"text/plain; charset=utf-8")]
+    await send({"type": "websocket.http.response.start", "status": status, "headers": headers})
+    await send({"type": "websocket.http.response.body", "body": text.encode()})

@@ -1,0 +1,254 @@
+"""A WebSocket connection as one object between the event loop's transport and the peer.
+
+    client → asyncio transport → data_received → ServerProtocol → Peer.receive
+    client ← asyncio transport ← write (frames made once for many)
+
+The rules of RFC 6455 are those of `websockets`' `ServerProtocol`, which does no input or output. Messages are written
+past it. There is no task here, and no timer until the connection ends.
+
+An end takes at most `close_timeout`: our close frame goes out after what was written before, the client's comes back,
+then both sides of the stream are shut. After an error only our side is, and what the client still sends is read and
+thrown away: if it were left unread, the kernel would reset the connection and with it our close frame.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from typing import Any, cast
+
+from websockets.extensions import Extension
+from websockets.extensions.permessage_deflate import PerMessageDeflate
+from websockets.frames import CloseCode, Frame, Opcode
+from websockets.protocol import OPEN
+from websockets.server import ServerProtocol
+
+from tidings.gateway.transports import deflate
+from tidings.gateway.transports.base import Peer, Terms, Wrap
+from tidings.gateway.transports.fragments import Fragments
+from tidings.gateway.transports.handshake import Agreement
+from tidings.wire import frames
+
+# A control frame holds 125 bytes (RFC 6455, section 5.5), of which the close code takes two.
+REASON_LIMIT_BYTES = 123
+
+_EMPTY_PING = b"\x89\x00"
+
+
+class WebSocketTransport(asyncio.Protocol):
+    """An open WebSocket connection, from the handshake's answer on.
+
+    `write` is the event loop's own: callers reach the loop's C code without a Python call between. Once the connection
+    is closing it is exchanged for one that does nothing.
+    """
+
+    __slots__ = (
+        "_connections",
+        "_fragments",
+        "_open",
+        "_owed_pong",
+        "_paused",
+        "_peer",
+        "_rules",
+        "_terms",
+        "_timer",
+        "_transport",
+        "native_pings",
+        "text",
+        "wrap",
+        "write",
+    )
+
+    name = "websocket"
+
+    wrap: Wrap
+    write: Callable[[bytes], None]
+
+    def __init__(self, transport: asyncio.Transport, rules: ServerProtocol, agreement: Agreement, terms: Terms) -> None:
+        self.native_pings = agreement.native_pings
+        self.text = not agreement.codec.binary
+        self.wrap = _wrap(agreement, rules.extensions)
+        self.write = transport.write
+        self._transport = transport
+        self._rules = rules
+        self._terms = terms
+        # False once messages go neither in nor out: we closed or cut, the client did, or it broke the rules.
+        self._open = True
+        self._paused = False
+        self._owed_pong = b""
+        self._fragments: Fragments | None = None
+        self._timer: asyncio.TimerHandle | None = None
+
+    def open(self, peer: Peer, connections: set[Any]) -> None:
+        """Take over the event loop's transport, and be one of the server's `connections` until it is lost."""
+        self._peer = peer
+        self._connections = connections
+        connections.add(self)
+        self._transport.set_protocol(self)
+
+    # Out, for the peer.
+
+    def send(self, payload: bytes, *, text: bool) -> None:
+        if not self._open:
+            return
+        if text:
+            self._rules.send_text(payload)
+        else:
+            self._rules.send_binary(payload)
+        self._flush()
+
+    def ping(self) -> None:
+        if self._open and self.native_pings:
+            self._transport.write(_EMPTY_PING)
+
+    def close(self, code: int, reason: str) -> None:
+        if not self._open:
+            return
+        self._shut()
+        # Otherwise the client's close, or an error, came with the message that is being received; its answer follows.
+        if self._rules.state is OPEN:
+            self._rules.send_close(code, _cut(reason))
+            self._flush()
+
+    def abort(self) -> None:
+        self._shut()
+        self._transport.abort()
+
+    def shutdown(self) -> None:
+        """Called by uvicorn for each of its connections when it stops."""
+        self._peer.shutdown()
+
+    # In, from the event loop.
+
+    def data_received(self, data: bytes) -> None:
+        self._rules.receive_data(data)
+        answers = self._rules.data_to_send()
+        # The handshake is behind us: all further events are frames.
+        for frame in cast("list[Frame]", self._rules.events_received()):
+            # The rules answer each ping with a pong, in order, and the end of the connection last.
+            if frame.opcode is Opcode.PING:
+                self._pong(answers.pop(0))
+            elif self._open:
+                self._take(frame)
+        if answers:
+            self._finish(answers)
+
+    def eof_received(self) -> None:
+        """The client hung up; the event loop closes our side once everything is written, if that ever happens."""
+        self._shut()
+
+    def pause_writing(self) -> None:
+        self._paused = True
+        self._peer.pause()
+
+    def resume_writing(self) -> None:
+        self._paused = False
+        if self._owed_pong:
+            owed, self._owed_pong = self._owed_pong, b""
+            self._pong(owed)
+        self._peer.resume()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._shut()
+        self._stop_timer()
+        self._connections.discard(self)
+        self._peer.lost(*self._verdict())
+
+    # Messages.
+
+    def _take(self, frame: Frame) -> None:
+        match frame.opcode:
+            case Opcode.PONG:
+                self._peer.pong()
+            case Opcode.TEXT | Opcode.BINARY:
+                self.text = frame.opcode is Opcode.TEXT
+                self._receive(frame)
+            case Opcode.CONT:
+                self._receive(frame)
+
+    def _receive(self, frame: Frame) -> None:
+        try:
+            payload = self._whole(frame)
+        except UnicodeDecodeError:
+            self.close(CloseCode.INVALID_DATA, "text is not UTF-8")
+            return
+        if payload is not None:
+            self._peer.receive(payload)
+
+    def _whole(self, frame: Frame) -> bytes | None:
+        piece = bytes(frame.data)
+        if self._fragments is None:
+            if frame.fin:
+                if self.text and not piece.isascii():
+                    piece.decode()
+                return piece
+            self._fragments = Fragments(text=self.text)
+        self._fragments.add(piece, final=frame.fin)
+        if not frame.fin:
+            return None
+        whole, self._fragments = self._fragments.whole(), None
+        return whole
+
+    # Answers.
+
+    def _pong(self, pong: bytes) -> None:
+        # A client that pings and does not read would fill our memory. It may be answered for its latest ping only
+        # (RFC 6455, section 5.5.3).
+        if self._paused:
+            self._owed_pong = pong
+        elif not self._transport.is_closing():
+            self._transport.write(pong)
+
+    def _flush(self) -> None:
+        for data in self._rules.data_to_send():
+            self._transport.write(data)
+
+    # The end.
+
+    def _shut(self) -> None:
+        if not self._open:
+            return
+        self._open = False
+        self.write = _nothing
+        self._fragments = None
+        self._timer = asyncio.get_running_loop().call_later(self._terms.close_timeout, self._transport.abort)
+
+    def _finish(self, answers: list[bytes]) -> None:
+        """Send the last of the rules' answers: a close frame unless ours has gone, then the end of the stream."""
+        self._shut()
+        if self._transport.is_closing():
+            return
+        *close, _ = answers
+        for data in close:
+            self._transport.write(data)
+        if self._transport.can_write_eof():
+            self._transport.write_eof()
+        else:
+            self._transport.close()
+
+    def _stop_timer(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+
+    def _verdict(self) -> tuple[int, str]:
+        """Code and reason of whoever closed first."""
+        rules = self._rules
+        close = rules.close_rcvd if rules.close_rcvd_then_sent else rules.close_sent
+        return (CloseCode.ABNORMAL_CLOSURE.value, "") if close is None else (int(close.code), close.reason)
+
+
+def _nothing(data: bytes, /) -> None:
+    """What `write` is when there is nobody to write to any more."""
+
+
+def _cut(reason: str) -> str:
+    return reason.encode()[:REASON_LIMIT_BYTES].decode(errors="ignore")
+
+
+def _wrap(agreement: Agreement, extensions: list[Extension]) -> Wrap:
+    binary = agreement.codec.binary
+    for extension in extensions:
+        if isinstance(extension, PerMessageDeflate):
+            return deflate.wrap(binary=binary, window_bits=extension.local_max_window_bits)
+    return frames.binary if binary else frames.text
