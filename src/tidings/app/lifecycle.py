@@ -1,0 +1,97 @@
+"""A Tidings process from the first port to the last client, with uvicorn as the host."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import socket
+from collections.abc import Callable, Generator
+from types import FrameType
+
+import uvicorn
+
+from tidings.app.settings import Settings
+from tidings.app.tidings import Tidings
+from tidings.errors import SettingsError
+from tidings.gateway.transports.uvicorn import WebSocketProtocol
+
+SIGNALS = (signal.SIGINT, signal.SIGTERM)
+BACKLOG = 4096
+"""Connections that the kernel may hold for us while the loop is busy; the kernel's own bound applies as well."""
+
+
+class Server(uvicorn.Server):
+    """uvicorn's server with our way of stopping: the first signal drains and exits with 0, the second exits at once.
+
+    `on_ready` is called once connections are accepted.
+    """
+
+    def __init__(self, config: uvicorn.Config, on_ready: Callable[[], None]) -> None:
+        super().__init__(config)
+        self._on_ready = on_ready
+
+    @contextlib.contextmanager
+    def capture_signals(self) -> Generator[None, None, None]:
+        before = {number: signal.signal(number, self.handle_exit) for number in SIGNALS}
+        try:
+            yield
+        finally:
+            for number, handler in before.items():
+                signal.signal(number, handler)
+
+    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+        if self.should_exit:
+            os._exit(128 + sig)
+        self.should_exit = True
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().startup(sockets)
+        self._on_ready()
+
+
+def bind(host: str, port: int) -> socket.socket:
+    """A listening address, or one sentence about why not. Raises `SettingsError`."""
+    try:
+        (family, kind, protocol, _, address), *_ = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+        bound = socket.socket(family, kind, protocol)
+        bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        bound.bind(address)
+    except socket.gaierror as error:
+        raise SettingsError(f'[server] host = "{host}" is not an address of this machine.') from error
+    except PermissionError as error:
+        raise SettingsError(f"[server] port = {port} may only be used by root; choose one above 1023.") from error
+    except OSError as error:
+        raise SettingsError(f"cannot listen on {host}:{port}: {error.strerror}; choose another --port.") from error
+    return bound
+
+
+def serve(hub: Tidings, bound: socket.socket, on_ready: Callable[[], None]) -> None:
+    """Serve until a signal comes, then send everybody away and return."""
+    Server(config(hub, hub.settings), on_ready).run(sockets=[bound])
+
+
+def config(hub: Tidings, settings: Settings) -> uvicorn.Config:
+    """How uvicorn is to host the hub. Raises `SettingsError` where the certificate cannot be used."""
+    server = settings.server
+    uvicorn_config = uvicorn.Config(
+        hub,
+        ws=WebSocketProtocol,
+        ws_per_message_deflate=False,
+        ws_max_size=settings.client.message_limit_bytes,
+        lifespan="on",
+        log_config=None,
+        access_log=False,
+        backlog=BACKLOG,
+        proxy_headers=True,
+        forwarded_allow_ips=list(server.trusted_proxies),
+        ssl_certfile=server.tls_certificate or None,
+        ssl_keyfile=server.tls_key or None,
+        timeout_graceful_shutdown=max(1, round(server.drain_timeout)),
+        server_header=False,
+    )
+    try:
+        uvicorn_config.load()
+    except OSError as error:
+        raise SettingsError(f"[server] tls_certificate and tls_key cannot be used: {error}.") from error
+    return uvicorn_config

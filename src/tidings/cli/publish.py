@@ -1,0 +1,56 @@
+"""The command that publishes to a running server."""
+
+from __future__ import annotations
+
+import json
+from typing import Annotated
+
+import httpx2
+import typer
+
+from tidings.app.settings import Settings
+from tidings.cli.options import Config, Verbose
+from tidings.cli.token import json_text
+from tidings.errors import SettingsError, TidingsError
+
+TIMEOUT = 10.0
+
+
+def publish(
+    channel: Annotated[str, typer.Argument(help="Where to publish.")],
+    data: Annotated[str, typer.Argument(metavar="JSON", parser=json_text, help="What to publish.")],
+    url: Annotated[str, typer.Option(help="The server. [default: where the settings say it listens]")] = "",
+    key: Annotated[str, typer.Option(help="The API key. [default: the one of the settings]")] = "",
+    config: Config = None,
+    verbose: Verbose = False,
+) -> None:
+    """Publish to a channel of a running server.
+
+    Prints the position in the channel's stream, {} in a channel without history.
+    """
+    settings = Settings.load(config)
+    base = url.rstrip("/") or f"http://{settings.server.host}:{settings.server.port}"
+    key = key or settings.api.secret
+    if not key:
+        raise SettingsError("there is no API key; give --key, or set [api] key.")
+    body = f'{{"channel": {json.dumps(channel)}, "data": {data}}}'
+    try:
+        response = httpx2.post(f"{base}/api/publish", content=body, headers={"X-API-Key": key}, timeout=TIMEOUT)
+    except httpx2.InvalidURL as error:
+        raise SettingsError(f"--url {url} is not an address: {error}.") from error
+    except httpx2.HTTPError as error:
+        raise TidingsError(f"no answer from {base}: {error}.", temporary=True) from error
+    print(json.dumps(_result(response, base)))
+
+
+def _result(response: httpx2.Response, base: str) -> object:
+    if response.status_code == 401:
+        raise TidingsError(f"{base} does not accept this API key.")
+    try:
+        answer = response.json()
+        error = answer.get("error")
+    except (ValueError, AttributeError) as failure:
+        raise TidingsError(f"{base} answers {response.status_code}, not as a Tidings server would.") from failure
+    if error is not None:
+        raise TidingsError(f"the server refuses: {error['code']} {error['message']}.")
+    return answer["result"]

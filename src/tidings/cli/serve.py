@@ -1,0 +1,56 @@
+"""The command that starts a server."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+from rich.console import Console
+
+from tidings import __version__
+from tidings.app import lifecycle
+from tidings.app.settings import Settings
+from tidings.app.tidings import Tidings
+from tidings.cli import playground
+from tidings.cli.options import Config, Verbose
+
+
+def serve(
+    host: Annotated[str | None, typer.Option(help="The address to listen on. [default: 127.0.0.1]")] = None,
+    port: Annotated[int | None, typer.Option(min=0, max=65535, help="The port; 0 is any. [default: 8000]")] = None,
+    broker: Annotated[str | None, typer.Option(metavar="URL", help="The broker. [default: memory://]")] = None,
+    workers: Annotated[int | None, typer.Option(min=1, help="Processes on one port. [default: 1]")] = None,
+    demo: Annotated[bool, typer.Option("--demo", help="Serve a page to play with, on this machine only.")] = False,
+    config: Config = None,
+    verbose: Verbose = False,
+) -> None:
+    """Start a server.
+
+    The first Ctrl-C, or SIGTERM, sends all clients away and exits with 0; the second exits at once.
+    """
+    flags = {"server.host": host, "server.port": port, "server.workers": workers, "broker.url": broker}
+    settings = Settings.load(config, overrides=flags)
+    if demo:
+        settings = Settings.load(config, overrides={**flags, **playground.additions(settings)})
+    bound = lifecycle.bind(settings.server.host, settings.server.port)
+    base = _base(settings, bound.getsockname()[1])
+    hub = Tidings(settings=settings, extra_routes=playground.page(settings, base) if demo else ())
+    lifecycle.serve(hub, bound, on_ready=lambda: _welcome(settings, base, demo=demo))
+
+
+def _welcome(settings: Settings, base: str, *, demo: bool) -> None:
+    console = Console(highlight=False)
+    console.print(f"[bold]Tidings {__version__}[/bold] is listening on {base}")
+    if demo:
+        console.print(f"\nOpen [bold cyan]{base}[/bold cyan] in a browser or two, then publish from a terminal:\n")
+        # One physical line at any width, so that it can be pasted.
+        print(playground.curl(base, settings.api.secret))
+        console.print("\nCtrl-C stops.")
+    elif not settings.api.secret and not settings.api.insecure:
+        console.print("There is no \\[api] key, so back ends cannot publish yet; `tidings config init` makes one.")
+
+
+def _base(settings: Settings, port: int) -> str:
+    scheme = "https" if settings.server.tls_certificate else "http"
+    host = settings.server.host
+    return f"{scheme}://{f'[{host}]' if ':' in host else host}:{port}"

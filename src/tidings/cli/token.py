@@ -1,0 +1,57 @@
+"""The command that makes a token."""
+
+from __future__ import annotations
+
+import json
+import re
+import time
+from typing import Annotated
+
+import typer
+
+from tidings.app.settings import Settings
+from tidings.cli.options import Config, Verbose
+from tidings.errors import SettingsError
+from tidings.gateway.tokens import mint
+
+UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
+
+
+def duration(text: str) -> float:
+    """Seconds from a text such as 90, 30s, 5m, 1h or 7d."""
+    match = re.fullmatch(r"(\d+(?:\.\d+)?)([smhd]?)", text)
+    if match is None or not float(match[1]):
+        raise typer.BadParameter(f"{text!r} is no duration; write 30s, 5m, 1h or 7d.")
+    return float(match[1]) * UNITS[match[2] or "s"]
+
+
+def json_text(text: str) -> str:
+    """A text that is JSON."""
+    try:
+        json.loads(text)
+    except ValueError as error:
+        raise typer.BadParameter(f"{text!r} is not JSON: {error}.") from error
+    return text
+
+
+def token(
+    user: Annotated[str, typer.Option(metavar="ID", help="Whom the token is for.")],
+    ttl: Annotated[
+        float, typer.Option(parser=duration, metavar="TIME", help="How long it is good: 30s, 5m, 7d.")
+    ] = "1h",  # type: ignore[assignment]
+    channel: Annotated[str, typer.Option(metavar="C", help="Make a subscription token for this channel.")] = "",
+    info: Annotated[
+        str | None, typer.Option(parser=json_text, metavar="JSON", help="What others see of the user.")
+    ] = None,
+    config: Config = None,
+    verbose: Verbose = False,
+) -> None:
+    """Print a token, signed with the secret of the settings.
+
+    A connection token says who a client is; with --channel it is a subscription token, which lets that user into that
+    one channel.
+    """
+    secret = Settings.load(config).auth.hmac_secret.get_secret_value()
+    if not secret:
+        raise SettingsError("there is no [auth] hmac_secret to sign with; `tidings config init` makes one.")
+    print(mint(secret, user=user, ttl=ttl, channel=channel, info=(info or "").encode(), now=time.time()))
