@@ -120,13 +120,18 @@ class MemoryBroker:
 
 
 class Statistics(Struct, frozen=True):
-    """How many entries a backend holds, including what has expired but was not swept yet."""
+    """What a backend holds, including what has expired but was not swept yet.
 
-    subscriptions: int
-    streams: int
-    retained: int
-    results: int
-    leases: int
+    `subscribed`, `streams`, `retained` and `occupied` are numbers of channels: with subscribers, with a position, with
+    publications, with somebody present. `results` are remembered idempotency keys, `leases` are clients in channels.
+    """
+
+    subscribed: int = 0
+    streams: int = 0
+    retained: int = 0
+    occupied: int = 0
+    results: int = 0
+    leases: int = 0
 
 
 class MemoryBackend:
@@ -146,9 +151,10 @@ class MemoryBackend:
 
     def statistics(self) -> Statistics:
         return Statistics(
-            subscriptions=sum(map(len, self._receivers.values())),
+            subscribed=len(self._receivers),
             streams=len(self._streams),
             retained=len(self._retained),
+            occupied=len(self._clients),
             results=len(self._results),
             leases=len(self._leases),
         )

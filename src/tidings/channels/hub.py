@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Coroutine, Iterable, Mapping, Sequence
+from contextlib import suppress
 from functools import partial
 from typing import Any, Generic, TypeVar
 
@@ -93,13 +94,15 @@ class Hub(Generic[S]):
         checked = self._clock.now()
         while True:
             await asyncio.sleep(self._lease / 3)
-            try:
-                await self._presence.renew()
-            except BrokerUnavailable:
-                continue
+            with suppress(BrokerUnavailable):
+                await self.renew_presence()
             if self._clock.now() - checked >= POSITION_CHECK_INTERVAL:
                 checked = self._clock.now()
                 self.check_positions()
+
+    async def renew_presence(self) -> None:
+        """Extend the lease of everybody who is present through this node. Raises `BrokerUnavailable`."""
+        await self._presence.renew()
 
     def check_positions(self) -> None:
         """Compare the position of every channel that somebody relies on with its stream, and fill what is missing."""

@@ -36,6 +36,10 @@ RECENT_LIMIT = 1024
 """How many live publications are kept for those who are opening. Who needs more reads the stream again."""
 
 
+PAST_LIMIT = 8
+"""How many epochs of a channel are remembered as over."""
+
+
 class Subscriber(Protocol):
     """Somebody who listens to channels."""
 
@@ -98,6 +102,8 @@ class Topic(Generic[S]):
         self.positioned: set[S] = set()
         self.late: dict[S, tuple[int, Terms]] = {}
         """Subscribers whose reply named an offset that the topic has not reached."""
+        self._past: deque[str] = deque(maxlen=PAST_LIMIT)
+        """The epochs that are over. An epoch does not return, so what still speaks of one is late."""
         self._kept: list[tuple[Publication, str]] | None = None
         """What arrived since a gap was seen; None while there is no gap."""
 
@@ -140,8 +146,10 @@ class Topic(Generic[S]):
         if self.position is None:
             self._begin(page.top)
         assert self.position is not None
-        if page.top.epoch != self.position.epoch:
+        if page.top.epoch in self._past:
             return False
+        if page.top.epoch != self.position.epoch:
+            self.restart(page.top)
         return self._live_since(page.top.offset) is not None
 
     def settle(self, subscriber: S, terms: Terms, page: Page | None) -> Recovery:
@@ -176,6 +184,8 @@ class Topic(Generic[S]):
         if self.position is None:
             self.recent.append((publication, epoch))
             return None
+        if epoch in self._past:
+            return None
         if epoch != self.position.epoch:
             self.restart(StreamPosition(publication.offset - 1, epoch))
         elif publication.offset <= self.position.offset:
@@ -207,6 +217,8 @@ class Topic(Generic[S]):
         """
         if self.position is None or self._kept is not None:
             return None
+        if top.epoch in self._past:
+            return None
         if top.epoch != self.position.epoch:
             self.restart(top)
         elif top.offset > self.position.offset:
@@ -217,6 +229,8 @@ class Topic(Generic[S]):
     def restart(self, position: StreamPosition) -> None:
         """Follow the stream from another position, and tell everybody who was promised continuity."""
         told = list(self.positioned)
+        if self.position is not None and position.epoch != self.position.epoch:
+            self._past.append(self.position.epoch)
         self.position = position
         self._admit_late(everybody=True)
         for subscriber in told:

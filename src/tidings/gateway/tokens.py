@@ -81,7 +81,7 @@ class Verifier:
             raise InvalidToken("from somebody else")
         if claims.exp is not UNSET and now >= claims.exp:
             raise TokenExpired
-        if any(time is not UNSET and now < time for time in (claims.nbf, claims.iat)):
+        if claims.nbf is not UNSET and now < claims.nbf:
             raise TokenExpired("token not valid yet")
 
 

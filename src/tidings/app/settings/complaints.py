@@ -72,7 +72,7 @@ def unknown_section(name: str, value: Any, layers: Sequence[Layer]) -> SettingsE
 
 def heading(place: Place) -> str:
     """A section as the file writes it: [channels.namespaces."a b"]."""
-    parts = (part if re.fullmatch(r"[A-Za-z0-9_-]+", part) else json.dumps(part) for part in place)
+    parts = (part if re.fullmatch(r"[A-Za-z0-9_-]+", part) else given(part) for part in place)
     return f"[{'.'.join(parts)}]"
 
 

@@ -58,5 +58,5 @@ def _lines(section: Section) -> Iterator[str]:
 
 
 def _literal(value: Any) -> str:
-    """A value in TOML, which writes ours as JSON does."""
-    return json.dumps(value.get_secret_value() if isinstance(value, SecretStr) else value)
+    """A value in TOML, which writes ours as JSON does, but knows no surrogate pairs."""
+    return json.dumps(value.get_secret_value() if isinstance(value, SecretStr) else value, ensure_ascii=False)

@@ -20,7 +20,7 @@ from typing import Any, cast
 from websockets.extensions import Extension
 from websockets.extensions.permessage_deflate import PerMessageDeflate
 from websockets.frames import CloseCode, Frame, Opcode
-from websockets.protocol import OPEN
+from websockets.protocol import OPEN, SEND_EOF
 from websockets.server import ServerProtocol
 
 from tidings.gateway.transports import deflate
@@ -44,6 +44,7 @@ class WebSocketTransport(asyncio.Protocol):
 
     __slots__ = (
         "_connections",
+        "_ended",
         "_fragments",
         "_open",
         "_owed_pong",
@@ -74,6 +75,8 @@ class WebSocketTransport(asyncio.Protocol):
         self._terms = terms
         # False once messages go neither in nor out: we closed or cut, the client did, or it broke the rules.
         self._open = True
+        # True once nothing at all can be written.
+        self._ended = False
         self._paused = False
         self._owed_pong = b""
         self._fragments: Fragments | None = None
@@ -112,6 +115,7 @@ class WebSocketTransport(asyncio.Protocol):
 
     def abort(self) -> None:
         self._shut()
+        self._ended = True
         self._transport.abort()
 
     def shutdown(self) -> None:
@@ -136,6 +140,7 @@ class WebSocketTransport(asyncio.Protocol):
     def eof_received(self) -> None:
         """The client hung up; the event loop closes our side once everything is written, if that ever happens."""
         self._shut()
+        self._ended = True
 
     def pause_writing(self) -> None:
         self._paused = True
@@ -170,7 +175,7 @@ class WebSocketTransport(asyncio.Protocol):
         try:
             payload = self._whole(frame)
         except UnicodeDecodeError:
-            self.close(CloseCode.INVALID_DATA, "text is not UTF-8")
+            self._fail(CloseCode.INVALID_DATA, "text is not UTF-8")
             return
         if payload is not None:
             self._peer.receive(payload)
@@ -196,7 +201,7 @@ class WebSocketTransport(asyncio.Protocol):
         # (RFC 6455, section 5.5.3).
         if self._paused:
             self._owed_pong = pong
-        elif not self._transport.is_closing():
+        elif not self._ended:
             self._transport.write(pong)
 
     def _flush(self) -> None:
@@ -213,14 +218,24 @@ class WebSocketTransport(asyncio.Protocol):
         self._fragments = None
         self._timer = asyncio.get_running_loop().call_later(self._terms.close_timeout, self._transport.abort)
 
+    def _fail(self, code: int, reason: str) -> None:
+        """Fail the connection as the rules do for what they find themselves (RFC 6455, section 7.1.7)."""
+        self._rules.fail(code, reason)
+        self._finish(self._rules.data_to_send())
+
     def _finish(self, answers: list[bytes]) -> None:
         """Send the last of the rules' answers: a close frame unless ours has gone, then the end of the stream."""
         self._shut()
-        if self._transport.is_closing():
+        for data in answers:
+            if data == SEND_EOF:
+                self._end_stream()
+            elif not self._ended:
+                self._transport.write(data)
+
+    def _end_stream(self) -> None:
+        if self._ended:
             return
-        *close, _ = answers
-        for data in close:
-            self._transport.write(data)
+        self._ended = True
         if self._transport.can_write_eof():
             self._transport.write_eof()
         else:
