@@ -59,7 +59,9 @@ class TestCache:
         assert recovery == Recovery(StreamPosition(9, "e"), publications(9), recovered=True)
 
     def test_a_client_at_the_top_gets_nothing(self) -> None:
-        assert recover(CACHE, StreamPosition(9, "e"), page(9, top=9)) == Recovery(StreamPosition(9, "e"), recovered=True)
+        assert recover(CACHE, StreamPosition(9, "e"), page(9, top=9)) == Recovery(
+            StreamPosition(9, "e"), recovered=True
+        )
 
     def test_the_newest_must_be_the_top(self) -> None:
         """The top is known to have existed; something older would be passed off as current."""

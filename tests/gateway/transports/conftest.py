@@ -17,11 +17,13 @@ import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
-from starlette.types import ASGIApp
+from starlette.types import ASGIApp, Receive, Scope, Send
 from uvicorn.config import Config
 from uvicorn.server import ServerState
 
-from tidings.gateway.transports.base import Transport
+from tidings.gateway.transports.base import Peer, Terms, Transport
+from tidings.gateway.transports.handshake import Handshake, negotiate
+from tidings.gateway.transports.upgrade import upgrade
 from tidings.gateway.transports.uvicorn import WebSocketProtocol
 
 PATIENCE = 5.0
@@ -134,6 +136,27 @@ class Recorder:
         self.transport.close(3001, "shutdown")
 
 
+class Hub:
+    """An application that takes every connection."""
+
+    def __init__(self) -> None:
+        self.peer: Callable[[Transport], Peer] = Recorder
+        self.terms = Terms()
+        self.peers: list[Any] = []
+        # Cleared to hold connections up before they are answered.
+        self.gate = asyncio.Event()
+        self.gate.set()
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        await self.gate.wait()
+        agreement = negotiate(Handshake.of(scope))
+        await upgrade(scope, receive, send, agreement=agreement, terms=self.terms, join=self.join)
+
+    def join(self, transport: Transport) -> Peer:
+        self.peers.append(self.peer(transport))
+        return self.peers[-1]
+
+
 async def within(awaitable: Awaitable[T]) -> T:
     return await asyncio.wait_for(awaitable, PATIENCE)
 
@@ -158,6 +181,11 @@ def until_fixture() -> Callable[[Callable[[], object]], Awaitable[None]]:
 @pytest.fixture(name="Recorder")
 def recorder_fixture() -> type[Recorder]:
     return Recorder
+
+
+@pytest.fixture
+async def hub() -> Hub:
+    return Hub()
 
 
 @pytest.fixture

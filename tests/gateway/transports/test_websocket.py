@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import random
 import socket
 import struct
 import zlib
@@ -54,7 +55,8 @@ class House:
     def __init__(self, peer: Callable[..., Any]) -> None:
         self.peer = peer
         self.agreement = Agreement(JSON)
-        self.terms = Terms(message_limit_bytes=LIMIT)
+        # So long that no test passes because the time is up.
+        self.terms = Terms(message_limit_bytes=LIMIT, close_timeout=60.0)
         self.extensions: Callable[[], list[Any]] = list
         self.peers: list[Any] = []
         self.connections: set[Any] = set()
@@ -101,9 +103,8 @@ async def peer(open_connection: tuple[Any, Any]) -> Any:
 
 
 async def is_over(wire: Any, peer: Any, until: Any) -> tuple[int, str]:
-    """The server ends the stream, and then the peer knows."""
+    """The stream ends, and the peer knows."""
     assert await wire.ended() == b""
-    wire.hang_up()
     await until(lambda: peer.verdicts)
     assert len(peer.verdicts) == 1
     return peer.verdicts[0]
@@ -226,9 +227,11 @@ async def test_no_ping_that_nobody_asked_for(wire, peer):
 
 
 async def refused(wire: Any, peer: Any, until: Any, code: int) -> None:
-    """A close frame with this code ends the connection, for the peer too, and nothing was received."""
+    """A close frame with this code, then the end of the stream. Once the client has ended it too, the peer knows."""
     closing = await wire.closing()
     assert closing[0] == code
+    assert await wire.ended() == b""
+    wire.hang_up()
     assert await is_over(wire, peer, until) == closing
     assert peer.received == []
 
@@ -333,6 +336,21 @@ async def test_what_follows_an_error_is_not_received(wire, peer, until, masked):
     assert peer.received == []
 
 
+async def test_garbage(house, enter, until, masked):
+    """Whatever bytes come, in whatever portions: the connection goes on or ends, and is reported to end once."""
+    chance = random.Random(6455)
+    for _ in range(50):
+        wire, peer = await enter()
+        for _ in range(20):
+            wire.raw(chance.choice([chance.randbytes(9), masked(chance.randrange(256), chance.randbytes(3))]))
+            await asyncio.sleep(0)
+        wire.hang_up()
+        await until(lambda peer=peer: peer.verdicts)
+        assert len(peer.verdicts) == 1
+        house.peers.clear()
+    assert house.connections == set()
+
+
 # The limit.
 
 
@@ -359,8 +377,7 @@ async def test_fragments_that_are_too_long_together(wire, peer, until):
 async def test_a_refusal_arrives_while_the_client_still_sends(wire, peer, until, masked):
     """What is still on its way is read and thrown away. Left unread it would make the kernel reset the connection."""
     wire.raw(masked(BINARY, b"x" * 4_000_000))
-    assert (await wire.closing())[0] == 1009
-    assert (await is_over(wire, peer, until))[0] == 1009
+    await refused(wire, peer, until, 1009)
 
 
 # The client closes.
@@ -600,6 +617,68 @@ async def test_pings_of_a_client_that_does_not_read(wire, peer, until, masked):
     wire.writer.transport.resume_reading()
     assert [await wire.frame() for _ in range(sent)] == [(BINARY, bytes(10_000))] * sent
     assert await wire.frame() == (PONG, b"99")
+
+
+# TLS.
+
+
+@pytest.fixture
+async def secured(house: House, dial: Any, tls: Any, until: Any) -> AsyncIterator[tuple[Any, Any]]:
+    """A connection through TLS: the client's end and the peer at ours."""
+    loop = asyncio.get_running_loop()
+    server = await loop.create_server(lambda: Door(house), "127.0.0.1", 0, ssl=tls[0])
+    wire = await dial(server.sockets[0].getsockname()[1], ssl=tls[1])
+    await until(lambda: house.peers)
+    yield wire, house.peers[-1]
+    server.close()
+
+
+async def test_messages_through_tls(secured, until):
+    """In both directions, longer than a TLS record."""
+    wire, peer = secured
+    wire.send(BINARY, b"x" * LIMIT)
+    await until(lambda: peer.received)
+    peer.transport.write(frames.binary(peer.received[0][1]))
+    assert await wire.frame() == (BINARY, b"x" * LIMIT)
+
+
+async def test_a_clients_close_through_tls(secured, until):
+    """Where a stream has no half, the server ends it as a whole once everything is said."""
+    wire, peer = secured
+    wire.send(CLOSE, b"\x0f\xa0bye")
+    assert await wire.closing() == (4000, "bye")
+    assert await is_over(wire, peer, until) == (4000, "bye")
+
+
+async def test_our_close_through_tls(secured, until):
+    wire, peer = secured
+    peer.transport.close(3001, "shutdown")
+    assert await wire.closing() == (3001, "shutdown")
+    wire.send(CLOSE, b"\x0b\xb9")
+    assert await is_over(wire, peer, until) == (3001, "shutdown")
+
+
+async def test_an_error_through_tls(secured, until):
+    wire, peer = secured
+    wire.raw(b"\x81\x02hi")
+    await refused(wire, peer, until, 1002)
+
+
+async def test_a_client_that_hangs_up_through_tls(secured, until):
+    wire, peer = secured
+    wire.hang_up()
+    await until(lambda: peer.verdicts)
+    assert peer.verdicts == [(1006, "")]
+
+
+async def test_writes_after_an_abort_through_tls(secured, until, caplog):
+    """As without TLS: no error, no warning."""
+    wire, peer = secured
+    peer.transport.abort()
+    for _ in range(20):
+        peer.transport.write(frames.text(b"nobody hears"))
+    await until(lambda: peer.verdicts)
+    assert caplog.records == []
 
 
 # Compression.

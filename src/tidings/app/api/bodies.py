@@ -1,4 +1,4 @@
-"""Requests as they come in: bytes to values, and who is at fault when they cannot be read."""
+"""Requests as they come in: bytes to values, and whose fault it is when they cannot be read."""
 
 from __future__ import annotations
 
@@ -14,48 +14,66 @@ from tidings.errors import BadRequest
 
 T = TypeVar("T")
 
+_NULL = Raw(b"null")
+
 
 class Undecodable(Exception):
-    """The body is no JSON object. The message is a sentence for the sender."""
+    """This is no JSON object. The message says what it is, for whoever sent it."""
 
 
 class LegacyRequest(Struct, frozen=True):
     """The envelope of the single endpoint that came before there was one for each method."""
 
     method: str
-    params: Raw = Raw(b"{}")
+    params: Raw = _NULL
+
+    def body(self) -> bytes:
+        """What a request to the method's own endpoint would have as its body."""
+        params = bytes(self.params)
+        return b"{}" if params == b"null" else params
 
 
-DECODERS: Mapping[str, Decoder[Request]] = {method: Decoder(request) for method, request in REQUESTS.items()}
+METHODS: Mapping[str, Decoder[Request]] = {method: Decoder(request) for method, request in REQUESTS.items()}
 LEGACY = Decoder(LegacyRequest)
 
 _OBJECT = Decoder(dict[str, Raw])
 
 
-def decode(decoder: Decoder[T], body: bytes) -> T:
+def require_utf8(body: bytes) -> None:
+    """Raise `Undecodable` for other bytes. The decoder looks at texts that it reads, not at payloads that it skips."""
+    try:
+        body.decode()
+    except UnicodeDecodeError as error:
+        raise Undecodable(f"not UTF-8: {error.reason} at byte {error.start}") from error
+
+
+def decode(decoder: Decoder[T], body: bytes | Raw) -> T:
     """Read a body, which must be UTF-8.
 
-    Raises `Undecodable` for what is not a JSON object, and `BadRequest` for one of the wrong shape; its message names
-    the field.
+    Raises `Undecodable` for what is not a JSON object, and `BadRequest` for one of another shape than asked for; its
+    message names the field.
     """
     try:
-        return decoder.decode(body)
+        return _read(decoder, body)
     except msgspec.ValidationError as error:
         # The decoder stops at the first surprise; what follows it may be no JSON at all.
         _require_object(body)
         raise BadRequest(str(error)) from error
-    except msgspec.DecodeError as error:
-        raise Undecodable(f"The body is not JSON: {error}.") from error
-    except RecursionError as error:
-        raise Undecodable("The body is nested too deeply.") from error
 
 
-def _require_object(body: bytes) -> None:
+def _require_object(body: bytes | Raw) -> None:
     try:
-        _OBJECT.decode(body)
+        _read(_OBJECT, body)
     except msgspec.ValidationError as error:
-        raise Undecodable(f"The body is not a JSON object: {error}.") from error
+        raise Undecodable(f"not a JSON object: {error}") from error
+
+
+def _read(decoder: Decoder[T], body: bytes | Raw) -> T:
+    try:
+        return decoder.decode(body)
+    except msgspec.ValidationError:
+        raise
     except msgspec.DecodeError as error:
-        raise Undecodable(f"The body is not JSON: {error}.") from error
+        raise Undecodable(f"not JSON: {error}") from error
     except RecursionError as error:
-        raise Undecodable("The body is nested too deeply.") from error
+        raise Undecodable("nested too deeply") from error

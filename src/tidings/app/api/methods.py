@@ -55,7 +55,7 @@ A = TypeVar("A")
 R = TypeVar("R")
 
 Handler = Callable[[bytes], Awaitable[bytes]]
-"""Answers the rpc method of its name: from the encoded JSON of `params`, empty where there are none, to that of `data`."""
+"""Answers the rpc method of its name: encoded JSON of `params` in, b"" where there are none, that of `data` out."""
 
 GROUP = 100
 """How many calls of one request are made before others get their turn, and at most side by side."""

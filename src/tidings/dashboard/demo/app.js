@@ -47,7 +47,7 @@ function enter(channel) {
   on("publication", receive);
   on("join", welcome);
   on("leave", farewell);
-  on("unsubscribed", ({ code, reason }) => status.closed(`The subscription ended: ${reason} (${code}).`));
+  on("unsubscribed", end);
   return entered;
 }
 
@@ -67,14 +67,14 @@ client.addEventListener("state", ({ detail: { state, code, reason, retryAt } }) 
 
 function whyWaiting(code, reason) {
   if (reason === "interrupted") return "Paused. Publish something from another tab or a terminal: it is kept for you.";
-  return `Connection lost${reason ? `: ${reason}` : ""}. What is published meanwhile is kept for you.`;
+  return `Connection lost${reason ? `: ${reason}` : ""}. What you miss now is fetched after the reconnect.`;
 }
 
 function retry() {
   one("#scroller").focus({ preventScroll: true }); // the button goes away
-  if (client.state === "waiting") client.retryNow();
-  else if (client.state === "closed") client.connect();
-  else location.reload(); // connected, but the subscription has ended
+  if (lobby?.state === "unsubscribed") location.reload(); // for good, so only a new page can subscribe again
+  else if (client.state === "waiting") client.retryNow();
+  else client.connect();
 }
 
 // The channel.
@@ -85,11 +85,15 @@ function settle({ recovered, count }) {
   visits += 1;
   if (visits > 1) messages.line(...afterReconnect(recovered, count));
   else if (count) messages.line("history", "Earlier messages");
-  if (visits > 1) counts.recovered += count;
   lobby.presence().then(
     (presence) => people.replace(presence, client.client),
     () => {}, // lost again, or not permitted: the list stays as it is
   );
+}
+
+function end({ code, reason }) {
+  client.disconnect();
+  status.closed(`The subscription has ended: ${reason} (${code}).`);
 }
 
 function afterReconnect(recovered, count) {
@@ -101,6 +105,7 @@ function afterReconnect(recovered, count) {
 function receive({ data, info, offset, time, recovered }) {
   const own = identity.owns(info?.client);
   const took = own ? roundTrip(data) : null;
+  const missed = recovered && visits > 1;
   if (took !== null && !recovered) latency.add(took);
   messages.add({
     info,
@@ -108,10 +113,10 @@ function receive({ data, info, offset, time, recovered }) {
     at: new Date(time || Date.now()),
     own,
     took: recovered ? null : took,
-    attributes: { offset: offset ?? 0, recovered: recovered && visits > 1, history: recovered && visits === 1 },
+    attributes: { offset: offset ?? 0, recovered: missed, history: recovered && !missed },
   });
   people.nod(info?.client ?? "");
-  count();
+  count(missed);
 }
 
 /** Own publications come back in the order in which they were sent, so the first of the same text is meant. */
@@ -120,8 +125,9 @@ function roundTrip(data) {
   return place < 0 ? null : performance.now() - underway.splice(place, 1)[0].at;
 }
 
-function count() {
+function count(missed) {
   counts.messages += 1;
+  counts.recovered += missed ? 1 : 0;
   counts.unseen += document.hidden ? 1 : 0;
   one("#message-count").textContent = counts.messages.toLocaleString("en");
   one("#recovered-count").textContent = counts.recovered.toLocaleString("en");
@@ -167,15 +173,12 @@ async function send(text) {
 }
 
 function whyNotSent({ code, message }) {
-  if (code === CONNECTION_LOST.code) return "No answer came. If the server has it, it will show after the reconnect.";
+  if (code === CONNECTION_LOST.code) return "No answer yet; it may still arrive.";
   return `Not sent: ${message} (${code}).`;
 }
 
 function hint(text) {
-  const you = document.createElement("b");
-  you.id = "me";
-  you.textContent = identity.name;
-  one("#hint").replaceChildren(...(text ? [text] : ["You are ", you, "."]));
+  one("#hint").textContent = text;
 }
 
 one("#pause").addEventListener("click", () => {
@@ -201,6 +204,6 @@ one("#copy").addEventListener("click", async ({ currentTarget: button }) => {
   setTimeout(() => (button.textContent = "Copy"), 2000);
 });
 
-hint("");
+one("#me").textContent = identity.name;
 if (matchMedia("(hover: hover)").matches) one("#text").focus();
 client.connect();

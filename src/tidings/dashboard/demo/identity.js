@@ -23,7 +23,7 @@ export class Identity {
     this.name = name;
     this.#clients = new Set(clients);
     storage.removeItem(KEY);
-    addEventListener("pagehide", () => storage.setItem(KEY, JSON.stringify({ name, clients: [...this.#clients].slice(-KEPT) })));
+    addEventListener("pagehide", () => storage.setItem(KEY, this.#remembered()));
     addEventListener("pageshow", () => storage.removeItem(KEY));
   }
 
@@ -34,6 +34,10 @@ export class Identity {
 
   owns(client) {
     return this.#clients.has(client);
+  }
+
+  #remembered() {
+    return JSON.stringify({ name: this.name, clients: [...this.#clients].slice(-KEPT) });
   }
 }
 

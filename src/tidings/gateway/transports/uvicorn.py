@@ -18,6 +18,7 @@ from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIO
 from websockets.datastructures import Headers
 from websockets.exceptions import InvalidHandshake
 from websockets.extensions import Extension
+from websockets.frames import CloseCode
 from websockets.http11 import Request
 from websockets.protocol import OPEN
 from websockets.server import ServerProtocol
@@ -104,9 +105,11 @@ class WebSocketProtocol(WebSocketsSansIOProtocol):
         return extensions
 
     def _let_go(self) -> asyncio.Transport:
-        """Give up the transport and everything that leads from elsewhere to this object."""
+        """Give up the transport and what leads from elsewhere to this object. Its application sees a client gone."""
         del self._offers[TAKE_OVER]
         self.connections.discard(self)
+        self.disconnected = True
+        self.queue.put_nowait({"type": "websocket.disconnect", "code": CloseCode.ABNORMAL_CLOSURE})
         transport, self.transport = self.transport, _CEDED
         return transport
 

@@ -6,9 +6,9 @@
 The rules of RFC 6455 are those of `websockets`' `ServerProtocol`, which does no input or output. Messages are written
 past it. There is no task here, and no timer until the connection ends.
 
-An end takes at most `close_timeout`: our close frame goes out after what was written before, the client's comes back,
-then both sides of the stream are shut. After an error only our side is, and what the client still sends is read and
-thrown away: if it were left unread, the kernel would reset the connection and with it our close frame.
+An end takes at most `close_timeout`. Our close frame goes out after what was written before, and once the client's has
+come we close the stream. After an error only our half of it is closed, and what the client still sends is thrown away
+until it closes the other: unread, it would make the kernel reset the connection, and our close frame would be lost.
 """
 
 from __future__ import annotations
@@ -236,7 +236,7 @@ class WebSocketTransport(asyncio.Protocol):
         if self._ended:
             return
         self._ended = True
-        if self._transport.can_write_eof():
+        if self._rules.close_rcvd is None and self._transport.can_write_eof():
             self._transport.write_eof()
         else:
             self._transport.close()

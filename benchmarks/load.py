@@ -1,0 +1,111 @@
+"""The load client from outside: starts `programs/load`, asks it, and reads what it counted."""
+
+from __future__ import annotations
+
+import json
+from types import TracebackType
+from typing import Self
+
+import msgspec
+
+from benchmarks.servers import Server
+
+STAMP = "0" * 19
+"""Where the load client writes the time of sending."""
+
+
+class Delivered(msgspec.Struct, frozen=True):
+    """What came of a run of publications. `fewest` and `most` are messages of one connection.
+
+    `disordered` counts messages older than one that came before them on the same connection.
+    """
+
+    expected: int
+    received: int
+    fewest: int
+    most: int
+    disordered: int
+    bytes: int
+    seconds: float
+    cpu_seconds: float
+    p50_ms: float
+    p95_ms: float
+    p99_ms: float
+
+    @property
+    def load_share(self) -> float:
+        """How much of its core the load client used."""
+        return self.cpu_seconds / self.seconds
+
+
+class Opened(msgspec.Struct, frozen=True):
+    """How opening connections went; `open` is how many there are now."""
+
+    open: int
+    seconds: float
+    cpu_seconds: float
+
+    @property
+    def load_share(self) -> float:
+        """How much of its core the load client used."""
+        return self.cpu_seconds / self.seconds
+
+
+class LoadError(Exception):
+    """The server did something that a measure cannot go on with."""
+
+
+class Load:
+    """Up to `connections` subscribers of one channel, and one publisher to it."""
+
+    def __init__(self, server: Server, connections: int, channel: str) -> None:
+        self._server = server
+        self._channel = channel
+        scripts = [server.script(f"user-{number}", channel) for number in range(connections)]
+        script = server.workplace.directory / f"{server.key}.script"
+        script.write_text("".join(f"{line}\n" for lines in scripts for line in lines))
+        command = [*server.workplace.load, str(server.port), server.path, str(script), str(len(scripts[0]))]
+        self._process = server.workplace.spawn(command, server.workplace.client_cores, asks=True)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """End the client, and with it all its connections."""
+        assert self._process.stdin is not None and self._process.stdout is not None
+        self._process.kill()
+        self._process.wait()
+        self._process.stdin.close()
+        self._process.stdout.close()
+
+    def open(self, more: int) -> Opened:
+        """Open connections, each subscribed when this returns."""
+        return msgspec.json.decode(self._ask(f"open {more}"), type=Opened)
+
+    def stall(self) -> None:
+        """Let the first connection stop reading. It counts no more."""
+        self._ask("stall")
+
+    def publish(
+        self, count: int, *, burst: int = 1, rate: float = 0.0, size_bytes: int = 100, patience: float = 10.0
+    ) -> Delivered:
+        """Publish `count` times `burst` messages that carry `size_bytes` each.
+
+        `rate` is in requests for each second; without one, each request is sent after the one before has reached
+        everybody. Gives up when nothing came for `patience` seconds.
+        """
+        payload = json.dumps({"sent": STAMP, "text": "x" * size_bytes}, separators=(",", ":"))
+        file = self._server.workplace.directory / f"{self._server.key}.request"
+        file.write_bytes(self._server.request([payload] * burst, self._channel))
+        return msgspec.json.decode(self._ask(f"run {file} {count} {burst} {rate} {patience}"), type=Delivered)
+
+    def _ask(self, command: str) -> bytes:
+        assert self._process.stdin is not None and self._process.stdout is not None
+        self._process.stdin.write(f"{command}\n".encode())
+        self._process.stdin.flush()
+        answer = self._process.stdout.readline()
+        if not answer or b'"failed"' in answer:
+            raise LoadError(f"{self._server.title}: {answer.decode() or 'the load client died'}\n{self._server.log}")
+        return answer

@@ -1,0 +1,174 @@
+"""The HTTP API as ASGI: paths, bodies, statuses, and the two ways of telling an error."""
+
+from __future__ import annotations
+
+import socket
+from collections.abc import Awaitable, Callable, Mapping
+
+import msgspec
+from starlette.requests import ClientDisconnect
+from starlette.routing import BaseRoute, Route
+from starlette.types import Receive, Scope, Send
+
+from tidings.app.api import batch
+from tidings.app.api.bodies import LEGACY, METHODS, Undecodable, decode, require_utf8
+from tidings.app.api.gate import Gate
+from tidings.app.api.methods import Api, Handler, failure
+from tidings.app.api.results import Error
+from tidings.errors import BadRequest, MethodNotFound
+from tidings.gateway.node import Node
+
+BODY_LIMIT_BYTES = 8 * 1024 * 1024
+"""What one request may be long: room for tens of thousands of publications, and a bound on what it costs to read."""
+
+TRANSPORT = "transport"
+"""The error mode in which HTTP statuses tell errors. In the other one they are inside of an answer with status 200."""
+
+STATUSES: Mapping[int, int] = {100: 500, 102: 404, 104: 404, 107: 400, 108: 400, 111: 429, 112: 416, 113: 409}
+"""The HTTP status of each error code; of those that applications choose for themselves it is 400."""
+
+_JSON = b"application/json"
+_TEXT = b"text/plain; charset=utf-8"
+
+Header = tuple[bytes, bytes]
+Answer = tuple[int, bytes]
+"""Status and JSON."""
+
+_encode = msgspec.json.Encoder().encode
+
+
+def routes(
+    node: Node,
+    *,
+    key: str,
+    insecure: bool = False,
+    error_mode: str = "",
+    rpc: Mapping[str, Handler] = {},
+    name: str = "",
+) -> list[BaseRoute]:
+    """`/api/<method>` for every method and for `batch`, and `/api` for clients that name the method in the body.
+
+    `key` is what back ends must send; with an empty one nobody is let in, unless the API is `insecure`. `error_mode` is
+    "" or "transport"; requests can ask for the latter by themselves. `rpc` answers the methods of the API's `rpc`.
+    `name` is what `info` calls this node, by default the name of its host.
+    """
+    gate = Gate(key, insecure=insecure)
+    answers = Answers(Api(node, rpc=rpc, name=name or socket.gethostname()), error_mode)
+    return [
+        Route("/api", Endpoint(gate, answers.legacy), methods=["POST"]),
+        Route("/api/batch", Endpoint(gate, answers.batch), methods=["POST"]),
+        Route("/api/{method}", Endpoint(gate, answers.single), methods=["POST"]),
+    ]
+
+
+class Refusal(Exception):
+    """A request that comes to nothing: an HTTP status and a sentence for whoever sent it."""
+
+    def __init__(self, status: int, sentence: str, *headers: Header) -> None:
+        super().__init__(status, sentence)
+        self.status = status
+        self.sentence = sentence
+        self.headers = headers
+
+
+class Endpoint:
+    """Answers what the gate admits."""
+
+    def __init__(self, gate: Gate, answer: Callable[[Scope, bytes], Awaitable[Answer]]) -> None:
+        self._gate = gate
+        self._answer = answer
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        try:
+            status, body = await self._handle(scope, receive)
+        except Refusal as refusal:
+            await _send(send, refusal.status, _TEXT, refusal.sentence.encode(), *refusal.headers)
+        except Undecodable as error:
+            await _send(send, 400, _TEXT, f"The body is {error}.".encode())
+        except ClientDisconnect:
+            return
+        else:
+            await _send(send, status, _JSON, body)
+
+    async def _handle(self, scope: Scope, receive: Receive) -> Answer:
+        if not self._gate.admits(scope):
+            # A 401 has to name the scheme (RFC 9110, section 15.5.2).
+            raise Refusal(401, "This needs the API key, as X-API-Key.", (b"www-authenticate", b"apikey"))
+        body = await _read(receive)
+        require_utf8(body)
+        return await self._answer(scope, body)
+
+
+class Answers:
+    """From bodies to answers."""
+
+    def __init__(self, api: Api, error_mode: str) -> None:
+        self._api = api
+        self._transport = error_mode == TRANSPORT
+
+    async def single(self, scope: Scope, body: bytes) -> Answer:
+        method = scope["path_params"]["method"]
+        if method not in METHODS:
+            raise Refusal(404, f"The API has no method {method}.")
+        return await self._call(scope, method, body)
+
+    async def batch(self, scope: Scope, body: bytes) -> Answer:
+        try:
+            return 200, _encode(await batch.run(self._api, body))
+        except BadRequest as error:
+            return self._failed(scope, failure(error))
+
+    async def legacy(self, scope: Scope, body: bytes) -> Answer:
+        try:
+            request = decode(LEGACY, body)
+        except BadRequest as error:
+            return self._failed(scope, failure(error))
+        if request.method not in METHODS:
+            return self._failed(scope, failure(MethodNotFound()))
+        try:
+            return await self._call(scope, request.method, request.body())
+        except Undecodable as error:
+            return self._failed(scope, failure(BadRequest(f"params: {error}")))
+
+    async def _call(self, scope: Scope, method: str, body: bytes) -> Answer:
+        try:
+            request = decode(METHODS[method], body)
+        except BadRequest as error:
+            return self._failed(scope, failure(error))
+        answer = await self._api.call(method, request)
+        if isinstance(answer, Error):
+            return self._failed(scope, answer)
+        return 200, _encode({"result": answer})
+
+    def _failed(self, scope: Scope, error: Error) -> Answer:
+        if self._transport or (b"x-centrifugo-error-mode", TRANSPORT.encode()) in map(tuple, scope["headers"]):
+            return STATUSES.get(error.code, 400), _encode(error)
+        return 200, _encode({"error": error})
+
+
+async def _read(receive: Receive) -> bytes:
+    """The whole body. Raises `Refusal` and `ClientDisconnect`."""
+    chunks: list[bytes] = []
+    size, complete = 0, False
+    while not complete:
+        message = await receive()
+        if message["type"] == "http.disconnect":
+            raise ClientDisconnect
+        chunks.append(message.get("body", b""))
+        size += len(chunks[-1])
+        complete = not message.get("more_body", False)
+        if size > BODY_LIMIT_BYTES:
+            raise Refusal(413, f"The body is longer than {BODY_LIMIT_BYTES} bytes.")
+    return b"".join(chunks)
+
+
+async def _send(send: Send, status: int, kind: bytes, body: bytes, *headers: Header) -> None:
+    length = str(len(body)).encode()
+    await send(
+        {
+            "type": "http.response.start",
+            "status": status,
+            "headers": [(b"content-type", kind), (b"content-length", length), *headers],
+        }
+    )
+    await send({"type": "http.response.body", "body": body})
