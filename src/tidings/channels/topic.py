@@ -91,6 +91,19 @@ class Fill(Struct, frozen=True):
 class Topic(Generic[S]):
     """See the module. `position` is None until the first subscriber has settled, and in channels without history."""
 
+    __slots__ = (
+        "_kept",
+        "_past",
+        "audience",
+        "channel",
+        "late",
+        "openings",
+        "options",
+        "position",
+        "positioned",
+        "recent",
+    )
+
     def __init__(self, channel: str, options: ChannelOptions, audience: Audience[S]) -> None:
         self.channel = channel
         self.options = options
@@ -98,11 +111,11 @@ class Topic(Generic[S]):
         self.position: StreamPosition | None = None
         self.openings = 0
         """How many are about to subscribe; while there are any, `recent` is kept."""
-        self.recent: deque[tuple[Publication, str]] = deque(maxlen=RECENT_LIMIT)
-        self.positioned: set[S] = set()
+        self.recent: deque[tuple[Publication, str]] | None = None
+        self.positioned: dict[S, None] = {}
         self.late: dict[S, tuple[int, Terms]] = {}
         """Subscribers whose reply named an offset that the topic has not reached."""
-        self._past: deque[str] = deque(maxlen=PAST_LIMIT)
+        self._past: tuple[str, ...] = ()
         """The epochs that are over. An epoch does not return, so what still speaks of one is late."""
         self._kept: list[tuple[Publication, str]] | None = None
         """What arrived since a gap was seen; None while there is no gap."""
@@ -122,12 +135,14 @@ class Topic(Generic[S]):
     def open(self) -> None:
         """Somebody is about to subscribe: keep what is handed out from now on, until `settle` or `abandon`."""
         self.openings += 1
+        if self.recent is None:
+            self.recent = deque(maxlen=RECENT_LIMIT)
 
     def abandon(self) -> None:
         """Somebody who was about to subscribe does not."""
         self.openings -= 1
         if not self.openings:
-            self.recent.clear()
+            self.recent = None
 
     def shortcut(self, since: StreamPosition | None) -> Page | None:
         """The page that a read would bring, where the topic knows it without reading; otherwise None.
@@ -168,7 +183,7 @@ class Topic(Generic[S]):
     def discard(self, subscriber: S) -> None:
         """Stop handing anything to a subscriber."""
         self.audience.discard(subscriber)
-        self.positioned.discard(subscriber)
+        self.positioned.pop(subscriber, None)
         self.late.pop(subscriber, None)
 
     # Publications.
@@ -182,7 +197,7 @@ class Topic(Generic[S]):
             self._kept.append((publication, epoch))
             return None
         if self.position is None:
-            self.recent.append((publication, epoch))
+            self._keep_recent(publication, epoch)
             return None
         if epoch in self._past:
             return None
@@ -230,7 +245,7 @@ class Topic(Generic[S]):
         """Follow the stream from another position, and tell everybody who was promised continuity."""
         told = list(self.positioned)
         if self.position is not None and position.epoch != self.position.epoch:
-            self._past.append(self.position.epoch)
+            self._past = (*self._past[1 - PAST_LIMIT :], self.position.epoch)
         self.position = position
         self._admit_late(everybody=True)
         for subscriber in told:
@@ -248,11 +263,14 @@ class Topic(Generic[S]):
 
     def _hand_out(self, publication: Publication, epoch: str) -> None:
         self.position = StreamPosition(publication.offset, epoch)
-        if self.openings:
-            self.recent.append((publication, epoch))
+        self._keep_recent(publication, epoch)
         self.audience.publish(publication)
         if self.late:
             self._admit_late()
+
+    def _keep_recent(self, publication: Publication, epoch: str) -> None:
+        if self.recent is not None:
+            self.recent.append((publication, epoch))
 
     def _join(self, subscriber: S, terms: Terms, page: Page) -> Recovery:
         assert self.position is not None
@@ -268,6 +286,7 @@ class Topic(Generic[S]):
 
     def _begin(self, top: StreamPosition) -> None:
         """Take the first position, then whatever arrived before it was known."""
+        assert self.recent is not None
         early = list(self.recent)
         self.recent.clear()
         self.position = top
@@ -283,7 +302,7 @@ class Topic(Generic[S]):
         missed = max(0, self.position.offset - offset)
         live = tuple(
             publication
-            for publication, epoch in self.recent
+            for publication, epoch in self.recent or ()
             if publication.offset > offset and epoch == self.position.epoch
         )
         return live if len(live) == missed else None
@@ -301,4 +320,4 @@ class Topic(Generic[S]):
 
     def _promise(self, subscriber: S, terms: Terms) -> None:
         if terms.positioned:
-            self.positioned.add(subscriber)
+            self.positioned[subscriber] = None

@@ -80,6 +80,8 @@ class Group:
 class Fanout:
     """The local subscribers of one channel, as an `Audience` of connections."""
 
+    __slots__ = ("_channel", "_clock", "_groups", "_hooks", "_namespace", "_policy", "_size", "_watchers")
+
     def __init__(self, channel: str, options: ChannelOptions, clock: Clock, hooks: Hooks) -> None:
         self._channel = channel
         self._namespace = names.namespace(channel)

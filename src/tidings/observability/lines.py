@@ -1,0 +1,99 @@
+"""A log record as one line: `HumanFormatter` for people, `JsonFormatter` for programs.
+
+Whatever a client sends may end up in a log, so no value is trusted here. Line breaks, control characters and characters
+that cannot be seen are written as escapes, in messages, fields and tracebacks alike. A record is one line. Where a
+traceback follows it, every line of that is indented, and cannot be taken for a record.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import re
+from collections.abc import Mapping
+from datetime import UTC, datetime
+
+from msgspec import Struct
+
+_BARE = re.compile(r'[^\s"=\\]+')
+"""What needs no quotation marks to be told from what stands around it."""
+
+_RESET, _DIM = "\x1b[0m", "\x1b[2m"
+_COLOURS: Mapping[int, str] = {
+    logging.DEBUG: _DIM,
+    logging.INFO: "\x1b[32m",
+    logging.WARNING: "\x1b[33m",
+    logging.ERROR: "\x1b[31m",
+    logging.CRITICAL: "\x1b[1;31m",
+}
+
+
+class Line(Struct, frozen=True):
+    """A message with fields: `logger.info(Line("listening", {"port": 8000}))`.
+
+    To formatters other than ours it is the text `listening port=8000`, made only when it is asked for.
+    """
+
+    text: str
+    fields: Mapping[str, object] = {}
+
+    def __str__(self) -> str:
+        return " ".join([escaped(self.text), *(f"{name}={shown(value)}" for name, value in self.fields.items())])
+
+
+class HumanFormatter(logging.Formatter):
+    """Local time, level, logger, message and fields in columns; colours only where they were asked for."""
+
+    def __init__(self, *, colours: bool = False) -> None:
+        super().__init__()
+        self._colours = colours
+
+    def format(self, record: logging.LogRecord) -> str:
+        time = datetime.fromtimestamp(record.created).isoformat(" ", "milliseconds")
+        level = f"{record.levelname.lower():<7}"
+        if self._colours:
+            time = f"{_DIM}{time}{_RESET}"
+            level = f"{_COLOURS.get(record.levelno, '')}{level}{_RESET}"
+        message = str(record.msg) if isinstance(record.msg, Line) else escaped(record.getMessage().strip())
+        lines = [f"{time}  {level}  {escaped(record.name):<13}  {message}"]
+        lines += (f"    {escaped(line)}" for line in _traceback(record).split("\n") if line)
+        return "\n".join(lines)
+
+
+class JsonFormatter(logging.Formatter):
+    """One JSON object: time (RFC 3339, UTC), level, logger, message, the fields, and `exception` with a traceback."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        time = datetime.fromtimestamp(record.created, UTC).replace(tzinfo=None).isoformat("T", "milliseconds")
+        line = record.msg if isinstance(record.msg, Line) else Line(record.getMessage().strip())
+        values: dict[str, object] = {
+            "time": f"{time}Z",
+            "level": record.levelname.lower(),
+            "logger": record.name,
+            "message": line.text,
+            **line.fields,
+        }
+        if traceback := _traceback(record):
+            values["exception"] = traceback
+        # json leaves the one control character of ASCII alone that JSON allows in strings.
+        return json.dumps(values, default=str).replace("\x7f", "\\u007f")
+
+
+def escaped(text: str) -> str:
+    """The text without anything that could move the cursor, end the line or hide."""
+    if text.isprintable():
+        return text
+    return "".join(one if one.isprintable() else one.encode("unicode_escape").decode() for one in text)
+
+
+def shown(value: object) -> str:
+    """A field's value, in quotation marks where it could be taken for more than one."""
+    text = f"{round(value, 6)}" if isinstance(value, float) else str(value)
+    if _BARE.fullmatch(text):
+        return escaped(text)
+    quoted = text.replace("\\", "\\\\").replace('"', '\\"')
+    return f'"{escaped(quoted)}"'
+
+
+def _traceback(record: logging.LogRecord) -> str:
+    return logging.Formatter().formatException(record.exc_info) if record.exc_info else ""

@@ -1,0 +1,144 @@
+"""Logs: how the process writes them, and which facts are worth a line.
+
+A client must not be able to fill the disk. What clients can cause as often as they like is written at most once per kind
+and second, with the number of lines that were suppressed since; metrics count them all.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import re
+import sys
+from collections.abc import Callable, Hashable, Mapping
+from functools import cache
+from logging import DEBUG, ERROR, INFO, WARNING
+from typing import Any, Literal, TextIO
+
+from msgspec import Struct
+from msgspec.structs import asdict
+
+from tidings import events
+from tidings.clock import Clock
+from tidings.events import Fact
+from tidings.observability.lines import HumanFormatter, JsonFormatter, Line
+from tidings.observability.throttle import Throttle
+from tidings.wire.centrifuge import codes
+
+LOGGER = logging.getLogger("tidings")
+
+OTHERS: Mapping[str, int] = {"debug": INFO, "info": WARNING, "warning": WARNING, "error": ERROR}
+"""What is taken from libraries at each level of ours. uvicorn and websockets write lines about every connection at
+info, and at debug every frame, with the tokens in it."""
+
+SERVERS = ("uvicorn", "uvicorn.error", "uvicorn.access", "websockets")
+
+
+def configure(format: Literal["auto", "human", "json"], level: str, stream: TextIO | None = None) -> None:
+    """Have the whole process, libraries included, log to `stream`, by default the error output.
+
+    `format` auto is human on a terminal and JSON elsewhere. `level` is debug, info, warning or error. Replaces what was
+    configured before.
+    """
+    stream = stream or sys.stderr
+    terminal = stream.isatty()
+    handler = logging.StreamHandler(stream)
+    if format == "human" or (format == "auto" and terminal):
+        handler.setFormatter(HumanFormatter(colours=terminal and not os.environ.get("NO_COLOR")))
+    else:
+        handler.setFormatter(JsonFormatter())
+    logging.basicConfig(handlers=[handler], level=OTHERS[level], force=True)
+    logging.captureWarnings(True)
+    LOGGER.setLevel(level.upper())
+    for name in SERVERS:
+        logger = logging.getLogger(name)
+        logger.handlers.clear()
+        logger.propagate = True
+        # Not left to the parent: uvicorn looks at the level of this very logger.
+        logger.setLevel(OTHERS[level])
+
+
+ENDS: Mapping[int, tuple[int, str]] = {
+    codes.INTERNAL_ERROR.code: (WARNING, "connection ended by an internal error"),
+    codes.SLOW.code: (WARNING, "slow client disconnected"),
+    codes.NO_PONG.code: (INFO, "client no longer answers"),
+    codes.TOO_MANY_REQUESTS.code: (INFO, "client refused"),
+    codes.INVALID_TOKEN.code: (INFO, "client refused"),
+    codes.BAD_REQUEST.code: (INFO, "client refused"),
+    codes.STALE.code: (INFO, "client refused"),
+    codes.CONNECTION_LIMIT.code: (WARNING, "client refused"),
+    codes.CHANNEL_LIMIT.code: (WARNING, "client refused"),
+    codes.INAPPROPRIATE_PROTOCOL.code: (WARNING, "client refused"),
+    codes.PERMISSION_DENIED.code: (INFO, "client refused"),
+    codes.NOT_AVAILABLE.code: (INFO, "client refused"),
+    codes.TOO_MANY_ERRORS.code: (INFO, "client refused"),
+}
+"""The ends of ours that an operator may want to know of. All others are the daily come and go."""
+
+
+class _Entry(Struct, frozen=True):
+    level: int
+    text: str
+    fact: Fact
+
+
+class LogListener:
+    """Writes facts to the logger `tidings`. A fact without a method here is a line at debug."""
+
+    def __init__(self, clock: Clock) -> None:
+        self._throttle: Throttle[_Entry] = Throttle(clock)
+        self._notable: Mapping[type[Fact], Callable[[Any], None]] = {
+            events.CommandFailed: self._failed,
+            events.ConnectionClosed: self._closed,
+            events.ConnectionRefused: self._refused,
+            events.Dropped: self._dropped,
+            events.GapFound: self._gap,
+        }
+
+    def __call__(self, fact: Fact) -> None:
+        write = self._notable.get(type(fact))
+        if write is not None:
+            write(fact)
+        elif LOGGER.isEnabledFor(DEBUG):
+            self._routine(fact)
+
+    def _failed(self, fact: events.CommandFailed) -> None:
+        # Never suppressed: it is a defect of the application or of ours, and the next may be another one.
+        fields = {"method": fact.method, "client": fact.client}
+        LOGGER.error(Line("command failed", fields), exc_info=fact.error)
+
+    def _closed(self, fact: events.ConnectionClosed) -> None:
+        # A client may close with any code it likes; only what we closed is judged by its code.
+        level, text = ENDS.get(fact.code, (DEBUG, "")) if fact.by_server else (DEBUG, "")
+        if level == DEBUG:
+            self._routine(fact)
+        else:
+            self._write(level, text, fact, fact.code)
+
+    def _refused(self, fact: events.ConnectionRefused) -> None:
+        self._write(INFO, "connection refused", fact, fact.reason)
+
+    def _dropped(self, fact: events.Dropped) -> None:
+        self._write(WARNING, "publications dropped", fact, (fact.channel, fact.policy))
+
+    def _gap(self, fact: events.GapFound) -> None:
+        self._write(WARNING, "gap found", fact, fact.filled)
+
+    def _routine(self, fact: Fact) -> None:
+        if LOGGER.isEnabledFor(DEBUG):
+            LOGGER.debug(Line(_words(type(fact)), asdict(fact)))
+
+    def _write(self, level: int, text: str, fact: Fact, kind: Hashable) -> None:
+        if not LOGGER.isEnabledFor(level):
+            return
+        for entry, suppressed in self._throttle.take((text, kind), _Entry(level, text, fact)):
+            fields = asdict(entry.fact)
+            if suppressed:
+                fields["suppressed"] = suppressed
+            LOGGER.log(entry.level, Line(entry.text, fields))
+
+
+@cache
+def _words(fact: type[Fact]) -> str:
+    """The name of a fact as words: "connection opened"."""
+    return re.sub(r"(?<=[a-z])(?=[A-Z])", " ", fact.__name__).lower()
