@@ -208,9 +208,11 @@ class Load:
         return connection
 
     def stall(self) -> dict[str, float]:
-        first = next(iter(self.connections))
-        self.epoll.unregister(first)
-        self.stalled.append(self.connections.pop(first))
+        """The receive buffer grew while the connection was read; none of that shall stand in for the reader now."""
+        first = self.connections.pop(next(iter(self.connections)))
+        self.epoll.unregister(first.sock)
+        first.sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1 << 16)
+        self.stalled.append(first)
         return {"stalled": 1}
 
     def publish(self, file: str, count: int, burst: int, rate: float, grace: float) -> dict[str, float]:

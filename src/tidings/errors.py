@@ -153,10 +153,15 @@ class Disconnect(Exception):
     """Raised by a handler to end the connection it speaks for.
 
     Clients reconnect after the codes 4000 to 4499 and stay away after 4500 to 4999, the two ranges that are free for
-    applications. `reason` is shown to the client and must be shorter than 123 bytes of UTF-8 (RFC 6455, section 5.5).
+    applications; 3000 to 3999 are the protocol's own. `reason` is shown to the client. A close frame has room for 123
+    bytes of it, in UTF-8 (RFC 6455, section 5.5). Raises `ValueError` for what cannot be sent.
     """
 
     def __init__(self, code: int = 4500, reason: str = "disconnected by the application") -> None:
+        if not 3000 <= code <= 4999:
+            raise ValueError(f"a connection ends with a code from 3000 to 4999, and not with {code}")
+        if len(reason.encode()) > 123:
+            raise ValueError(f"the reason of a disconnect has at most 123 bytes, and this one {len(reason.encode())}")
         super().__init__(code, reason)
         self.code = code
         self.reason = reason

@@ -22,17 +22,30 @@ class ConnectionOpened(Fact, frozen=True):
     waited: float
 
 
+class ConnectionRefused(Fact, frozen=True):
+    """A connection was not let in, with an HTTP status in place of a handshake."""
+
+    status: int
+    reason: str
+    origin: str
+    address: str
+
+
 class ConnectionClosed(Fact, frozen=True):
     """A transport ended, whether or not its client ever connected (`client` is then empty).
 
     `code` is the code of the close, ours or the peer's; 1006 when there was none (RFC 6455, section 7.1.5).
+    `by_server` says that the session ended it, and not the client, the network or a broken rule of the transport.
     """
 
     client: str
     user: str
+    transport: str
+    codec: str
     code: int
     reason: str
     lasted: float
+    by_server: bool
 
 
 class CommandHandled(Fact, frozen=True):

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 
 from tidings.app.handlers import Function, Handler
 from tidings.app.patterns import Pattern
 from tidings.app.replies import ConnectReply, SubscribeReply
-from tidings.errors import MethodNotFound, PermissionDenied
+from tidings.errors import BadRequest, MethodNotFound, PermissionDenied
 from tidings.gateway.client import Client
 from tidings.gateway.grants import ConnectionGrant, SubscriptionGrant
 from tidings.wire import payloads
@@ -77,7 +78,8 @@ class HandledApplication:
         assert self.on_connect is not None
         verdict = await self.on_connect(client, payload=bytes(request.data))
         if isinstance(verdict, ConnectReply):
-            return verdict.grant()
+            with _answer_of(self.on_connect):
+                return verdict.grant()
         if verdict is True:
             return grant
         raise PermissionDenied
@@ -86,7 +88,8 @@ class HandledApplication:
         handler, values = self.on_subscribe.named(channel)
         verdict = await handler(client, values, data)
         if isinstance(verdict, SubscribeReply):
-            return verdict.grant()
+            with _answer_of(handler):
+                return verdict.grant()
         if verdict is True:
             return SubscriptionGrant()
         raise PermissionDenied
@@ -98,13 +101,16 @@ class HandledApplication:
             return data
         if verdict is None or verdict is False:
             raise PermissionDenied
-        return payloads.encode(verdict)
+        with _answer_of(handler):
+            return payloads.encode(verdict)
 
     async def call(self, client: Client, method: str, data: bytes) -> bytes:
         handler = self.rpc.get(method)
         if handler is None:
             raise MethodNotFound
-        return payloads.encode(await handler(client, payload=data))
+        answer = await handler(client, payload=data)
+        with _answer_of(handler):
+            return payloads.encode(answer)
 
     async def message(self, client: Client, data: bytes) -> None:
         assert self.on_message is not None
@@ -117,3 +123,12 @@ class HandledApplication:
     async def disconnected(self, client: Client, code: int, reason: str) -> None:
         if self.on_disconnect is not None:
             await self.on_disconnect(client, {"code": code, "reason": reason})
+
+
+@contextmanager
+def _answer_of(handler: Handler) -> Iterator[None]:
+    """What cannot be encoded in a handler's answer is the handler's mistake, and not a bad request of the client's."""
+    try:
+        yield
+    except BadRequest as error:
+        raise TypeError(f"the answer of {handler} {error.message}") from error

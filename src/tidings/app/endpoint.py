@@ -5,7 +5,8 @@ from __future__ import annotations
 from msgspec.structs import replace
 from starlette.types import Receive, Scope, Send
 
-from tidings.gateway.node import Node
+from tidings import events
+from tidings.gateway.node import Node, Refusal
 from tidings.gateway.transports.base import Terms
 from tidings.gateway.transports.echo import MESSAGE_LIMIT_BYTES, Echo
 from tidings.gateway.transports.handshake import Handshake, negotiate
@@ -22,6 +23,7 @@ class WebSocketEndpoint:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         handshake = Handshake.of(scope)
         if (refusal := self._node.refuse(handshake)) is not None:
+            self._announce(refusal, handshake)
             await refuse(scope, receive, send, status=refusal.status, text=refusal.text)
             return
         agreement = negotiate(handshake)
@@ -33,6 +35,10 @@ class WebSocketEndpoint:
             terms=self._terms,
             join=lambda transport: self._node.join(transport, agreement.codec, handshake),
         )
+
+    def _announce(self, refusal: Refusal, handshake: Handshake) -> None:
+        refused = events.ConnectionRefused(refusal.status, refusal.text, handshake.origin or "", handshake.address)
+        self._node.policy.hooks.announce(refused)
 
 
 class EchoEndpoint:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import logging
 import os
 import signal
 import socket
@@ -11,11 +12,14 @@ from types import FrameType
 
 import uvicorn
 
+from tidings import __version__
 from tidings.app.settings import Settings
 from tidings.app.tidings import Tidings
 from tidings.errors import SettingsError
 from tidings.gateway.transports.uvicorn import WebSocketProtocol
+from tidings.observability.lines import Line
 
+LOGGER = logging.getLogger("tidings")
 SIGNALS = (signal.SIGINT, signal.SIGTERM)
 BACKLOG = 4096
 """Connections that the kernel may hold for us while the loop is busy; the kernel's own bound applies as well."""
@@ -47,7 +51,13 @@ class Server(uvicorn.Server):
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         await super().startup(sockets)
+        LOGGER.info(Line("started", {"version": __version__, "pid": os.getpid()}))
         self._on_ready()
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        LOGGER.info(Line("stopping", {"connections": len(self.server_state.connections)}))
+        await super().shutdown(sockets)
+        LOGGER.info("stopped")
 
 
 def bind(host: str, port: int) -> socket.socket:

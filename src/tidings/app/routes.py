@@ -3,18 +3,35 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import partial
 
 from starlette.routing import BaseRoute, WebSocketRoute
 
-from tidings.app import build
+from tidings import __version__
+from tidings.app import api, build
 from tidings.app.endpoint import EchoEndpoint, WebSocketEndpoint
 from tidings.app.settings import Settings
+from tidings.errors import BrokerUnavailable
 from tidings.gateway.node import Node
 from tidings.hooks import Hooks
+from tidings.observability import health, metrics
 
 
-def routes(node: Node, settings: Settings, hooks: Hooks) -> Iterator[BaseRoute]:
+def routes(node: Node, settings: Settings, hooks: Hooks, counted: metrics.Metrics) -> Iterator[BaseRoute]:
     terms = build.terms(settings)
     yield WebSocketRoute("/connection/websocket", WebSocketEndpoint(node, terms))
     if settings.diagnostics.echo:
         yield WebSocketRoute("/connection/echo", EchoEndpoint(terms))
+    yield from api.routes(
+        node, key=settings.api.secret, insecure=settings.api.insecure, error_mode=settings.api.error_mode
+    )
+    yield metrics.route(counted)
+    yield from health.routes({"broker": partial(_reach_broker, node)}, __version__)
+
+
+async def _reach_broker(node: Node) -> str | None:
+    try:
+        await node.start()
+    except BrokerUnavailable as error:
+        return error.message
+    return None

@@ -22,10 +22,13 @@ from tidings.app.settings import Settings
 from tidings.brokers.base import Guard, Page
 from tidings.channels import names
 from tidings.clock import Clock
+from tidings.errors import Disconnect
 from tidings.hooks import Hooks
 from tidings.model import ClientInfo, StreamPosition
+from tidings.observability.logs import LogListener
+from tidings.observability.metrics import Metrics
 from tidings.wire import payloads
-from tidings.wire.centrifuge.messages import Disconnect
+from tidings.wire.centrifuge import messages
 
 F = TypeVar("F", bound=Function)
 
@@ -66,7 +69,11 @@ class Tidings:
             clock=clock,
             version=__version__,
         )
-        self._router = Router([*routes(self.node, self.settings, self.hooks), *extra_routes])
+        self.metrics = Metrics(__version__, users=lambda: len(self.node.users), channels=self.node.hub.channels)
+        self.hooks.listen(self.metrics)
+        self.hooks.listen(LogListener(self.node.clock))
+        served = [*routes(self.node, self.settings, self.hooks, self.metrics), *extra_routes]
+        self._router = Router(served, lifespan=self.lifespan)
 
     def __repr__(self) -> str:
         return f"<Tidings with {self.node!r}>"
@@ -136,6 +143,7 @@ class Tidings:
 
     def rpc(self, name: str) -> Callable[[F], F]:
         """Answer a client's call: `async def (client, request) -> answer`."""
+        _require_text(name, '@hub.rpc("quote")')
 
         def register(function: F) -> F:
             self._application.rpc[name] = Handler(function, takes_payload=True)
@@ -159,6 +167,7 @@ class Tidings:
         return function
 
     def _channel_handler(self, text: str, handlers: ChannelHandlers) -> Callable[[F], F]:
+        _require_text(text, '@hub.on_subscribe("orders:{order_id}")')
         pattern = Pattern(text)
 
         def register(function: F) -> F:
@@ -243,8 +252,12 @@ class Tidings:
         self.node.unsubscribe(user, channel)
 
     async def disconnect(self, user: str, code: int = 3503, reason: str = "force disconnect") -> None:
-        """End all connections of a user. The code decides whether they come back: see `Disconnect`."""
-        self.node.disconnect(user, Disconnect(code, reason))
+        """End all connections of a user. The code decides whether they come back: see `Disconnect`.
+
+        Raises `ValueError` for a code or a reason that cannot be sent.
+        """
+        ended = Disconnect(code, reason)
+        self.node.disconnect(user, messages.Disconnect(ended.code, ended.reason))
 
 
 def _settings(given: Settings | Mapping[str, Any] | Path | None, broker: str | None) -> Settings:
@@ -254,3 +267,9 @@ def _settings(given: Settings | Mapping[str, Any] | Path | None, broker: str | N
     if isinstance(given, Mapping):
         return Settings.of({**given, **({} if broker is None else flags)})
     return Settings.load(given, overrides=flags)
+
+
+def _require_text(given: object, example: str) -> None:
+    """A decorator without its parentheses would take the function for the name, and register nothing."""
+    if not isinstance(given, str):
+        raise TypeError(f"{given!r} is not a name; write {example}")

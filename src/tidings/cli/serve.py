@@ -13,6 +13,7 @@ from tidings.app.settings import Settings
 from tidings.app.tidings import Tidings
 from tidings.cli import playground
 from tidings.cli.options import Config, Verbose
+from tidings.observability import logs
 
 
 def serve(
@@ -32,6 +33,7 @@ def serve(
     settings = Settings.load(config, overrides=flags)
     if demo:
         settings = Settings.load(config, overrides={**flags, **playground.additions(settings)})
+    logs.configure(settings.log.format, settings.log.level)
     bound = lifecycle.bind(settings.server.host, settings.server.port)
     base = _base(settings, bound.getsockname()[1])
     hub = Tidings(settings=settings, extra_routes=playground.page(settings, base) if demo else ())

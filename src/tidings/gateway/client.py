@@ -6,6 +6,7 @@ from typing import Any, Protocol
 
 import msgspec
 
+from tidings.errors import Disconnect
 from tidings.gateway.transports.handshake import Handshake
 from tidings.wire import payloads
 
@@ -89,8 +90,12 @@ class Client:
         self._line.unsubscribe(channel)
 
     def disconnect(self, code: int = 3503, reason: str = "force disconnect") -> None:
-        """End the connection. The code decides whether the client comes back: see `Disconnect`."""
-        self._line.disconnect(code, reason)
+        """End the connection. The code decides whether the client comes back: see `Disconnect`.
+
+        Raises `ValueError` for a code or a reason that cannot be sent.
+        """
+        ended = Disconnect(code, reason)
+        self._line.disconnect(ended.code, ended.reason)
 
 
 def _decoded(data: bytes) -> Any:

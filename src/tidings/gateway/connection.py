@@ -133,11 +133,22 @@ class Connection:
             self.outbox.resume()
 
     def lost(self, code: int, reason: str) -> None:
+        by_server = self._session.state.phase is Phase.CLOSED
         self._perform(self._session.lost(self._now()))
         self._forget(code, reason)
         self._premises.connections.discard(self)
-        lasted = self._now() - self._opened
-        self._premises.hooks.announce(events.ConnectionClosed(self.client_id, self.user, code, reason, lasted))
+        self._premises.hooks.announce(
+            events.ConnectionClosed(
+                client=self.client_id if self._session.state.connected else "",
+                user=self.user,
+                transport=self._transport.name,
+                codec=self.encoding.codec.name,
+                code=code,
+                reason=reason,
+                lasted=self._now() - self._opened,
+                by_server=by_server,
+            )
+        )
 
     def shutdown(self) -> None:
         self._premises.drain()

@@ -36,8 +36,8 @@ class TimerWheel(Generic[T]):
         self._slots[slot].add(item)
 
     def discard(self, when: float, item: T) -> None:
-        """Forget the reminder that was added for that moment."""
-        if when != math.inf and (items := self._slots.get(self._slot(when))) is not None:
+        """Forget the reminder that was added for that moment, if there is one."""
+        if math.isfinite(when) and (items := self._slots.get(self._slot(when))) is not None:
             items.discard(item)
 
     def deadline(self) -> float:

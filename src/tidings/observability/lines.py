@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 import logging
 import re
+import traceback
 from collections.abc import Mapping
 from datetime import UTC, datetime
 
@@ -54,10 +55,20 @@ class HumanFormatter(logging.Formatter):
         if self._colours:
             time = f"{_DIM}{time}{_RESET}"
             level = f"{_COLOURS.get(record.levelno, '')}{level}{_RESET}"
-        message = str(record.msg) if isinstance(record.msg, Line) else escaped(record.getMessage().strip())
-        lines = [f"{time}  {level}  {escaped(record.name):<13}  {message}"]
-        lines += (f"    {escaped(line)}" for line in _traceback(record).split("\n") if line)
-        return "\n".join(lines)
+        line = _line(record)
+        columns = [
+            time,
+            level,
+            f"{escaped(record.name):<13}",
+            escaped(line.text),
+            *map(self._field, line.fields.items()),
+        ]
+        story = (f"    {escaped(line)}" for line in _traceback(record).split("\n") if line)
+        return "\n".join(["  ".join(columns), *story])
+
+    def _field(self, field: tuple[str, object]) -> str:
+        name, value = field
+        return f"{_DIM}{name}={_RESET}{shown(value)}" if self._colours else f"{name}={shown(value)}"
 
 
 class JsonFormatter(logging.Formatter):
@@ -65,7 +76,7 @@ class JsonFormatter(logging.Formatter):
 
     def format(self, record: logging.LogRecord) -> str:
         time = datetime.fromtimestamp(record.created, UTC).replace(tzinfo=None).isoformat("T", "milliseconds")
-        line = record.msg if isinstance(record.msg, Line) else Line(record.getMessage().strip())
+        line = _line(record)
         values: dict[str, object] = {
             "time": f"{time}Z",
             "level": record.levelname.lower(),
@@ -73,8 +84,8 @@ class JsonFormatter(logging.Formatter):
             "message": line.text,
             **line.fields,
         }
-        if traceback := _traceback(record):
-            values["exception"] = traceback
+        if story := _traceback(record):
+            values["exception"] = story
         # json leaves the one control character of ASCII alone that JSON allows in strings.
         return json.dumps(values, default=str).replace("\x7f", "\\u007f")
 
@@ -88,12 +99,17 @@ def escaped(text: str) -> str:
 
 def shown(value: object) -> str:
     """A field's value, in quotation marks where it could be taken for more than one."""
-    text = f"{round(value, 6)}" if isinstance(value, float) else str(value)
+    text = f"{value:.6f}" if isinstance(value, float) else str(value)
     if _BARE.fullmatch(text):
         return escaped(text)
     quoted = text.replace("\\", "\\\\").replace('"', '\\"')
     return f'"{escaped(quoted)}"'
 
 
+def _line(record: logging.LogRecord) -> Line:
+    return record.msg if isinstance(record.msg, Line) else Line(record.getMessage().rstrip("\n"))
+
+
 def _traceback(record: logging.LogRecord) -> str:
-    return logging.Formatter().formatException(record.exc_info) if record.exc_info else ""
+    error = record.exc_info[1] if record.exc_info else None
+    return "".join(traceback.format_exception(error)).rstrip("\n") if error is not None else ""

@@ -1,7 +1,7 @@
 """Logs: how the process writes them, and which facts are worth a line.
 
-A client must not be able to fill the disk. What clients can cause as often as they like is written at most once per kind
-and second, with the number of lines that were suppressed since; metrics count them all.
+A client must not be able to fill the disk. What clients can cause as often as they like is written at most once per
+kind and second, with the number of lines that were suppressed since; metrics count them all.
 """
 
 from __future__ import annotations

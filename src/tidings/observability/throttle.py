@@ -23,6 +23,10 @@ class Throttle(Generic[T]):
         self._windows: dict[Hashable, _Window[T]] = {}
         """The kinds that have to be quiet, in the order in which they may speak again."""
 
+    def __len__(self) -> int:
+        """How many kinds have to be quiet, as far as is known."""
+        return len(self._windows)
+
     def take(self, kind: Hashable, thing: T) -> Iterator[tuple[T, int]]:
         """What may be said now, each with how many of its kind were suppressed before it."""
         now = self._clock.now()

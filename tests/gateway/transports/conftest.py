@@ -1,4 +1,4 @@
-"""A client that writes literal bytes, a peer that remembers what it was told, and uvicorn's protocols on a free port."""
+"""A client that writes literal bytes, a peer that remembers what it was told, and uvicorn's protocols between them."""
 
 from __future__ import annotations
 
@@ -40,6 +40,8 @@ HANDSHAKE = (
 )
 
 T = TypeVar("T")
+Dial = Callable[..., Awaitable["Wire"]]
+Contexts = tuple[ssl.SSLContext, ssl.SSLContext]
 
 
 def masked(first: int, payload: bytes = b"") -> bytes:
@@ -77,7 +79,7 @@ class Wire:
         return status, {name.lower(): value for name, value in (line.split(": ", 1) for line in lines)}
 
     async def frame(self) -> tuple[int, bytes]:
-        """The first byte and the payload of the next frame; the length says whether it was masked, which is an error."""
+        """The first byte and the payload of the next frame. A masked one, which is an error, seems very long."""
         first, length = await within(self.reader.readexactly(2))
         if length == 126:
             (length,) = struct.unpack("!H", await within(self.reader.readexactly(2)))
@@ -164,7 +166,7 @@ async def within(awaitable: Awaitable[T]) -> T:
 async def until(condition: Callable[[], object]) -> None:
     """Ask until it is true."""
     async with asyncio.timeout(PATIENCE):
-        while not condition():
+        while not condition():  # noqa: ASYNC110: there is no event to wait for
             await asyncio.sleep(0.001)
 
 
@@ -189,7 +191,7 @@ async def hub() -> Hub:
 
 
 @pytest.fixture
-async def dial() -> AsyncIterator[Callable[..., Awaitable[Wire]]]:
+async def dial() -> AsyncIterator[Dial]:
     """Connects to a port of this machine."""
     async with contextlib.AsyncExitStack() as wires:
 
@@ -247,7 +249,7 @@ async def stop(server: asyncio.Server, served: Served) -> None:
 
 
 @pytest.fixture(scope="session")
-def tls(tmp_path_factory: pytest.TempPathFactory) -> tuple[ssl.SSLContext, ssl.SSLContext]:
+def tls(tmp_path_factory: pytest.TempPathFactory) -> Contexts:
     """A server's context and one for its clients, around a certificate for 127.0.0.1."""
     paths = certificate(tmp_path_factory.mktemp("tls"))
     server = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)

@@ -18,6 +18,8 @@ from tidings.wire.centrifuge.protobuf import PROTOBUF
 
 pytestmark = [pytest.mark.shell, pytest.mark.asyncio(loop_factories=["uvloop", "asyncio"])]
 
+PLAIN = Agreement(JSON)
+
 
 class Server:
     """An ASGI server that is done by hand: what it tells the application, and what it was told."""
@@ -50,7 +52,7 @@ async def server() -> Server:
 async def enter(server: Server, hub: Any, until: Any) -> Callable[..., Awaitable[tuple[asyncio.Task[None], Any]]]:
     """Opens a connection: the application's task and the peer."""
 
-    async def enter(agreement: Agreement = Agreement(JSON)) -> tuple[asyncio.Task[None], Any]:
+    async def enter(agreement: Agreement = PLAIN) -> tuple[asyncio.Task[None], Any]:
         server.tell("connect")
         serving = asgi.serve(server.incoming.get, server.send, agreement=agreement, terms=hub.terms, join=hub.join)
         task = asyncio.create_task(serving)
@@ -79,7 +81,7 @@ async def test_a_connection_is_accepted(server, enter):
 async def test_a_client_that_is_gone_already(server, hub):
     """Is not accepted."""
     server.tell("disconnect", code=1006)
-    await asgi.serve(server.incoming.get, server.send, agreement=Agreement(JSON), terms=Terms(), join=hub.join)
+    await asgi.serve(server.incoming.get, server.send, agreement=PLAIN, terms=Terms(), join=hub.join)
     assert (server.sent, hub.peers) == ([], [])
 
 
@@ -168,7 +170,7 @@ async def test_nothing_runs_while_nothing_is_sent(server, enter, until):
 
 async def test_connections_share_bytes(server, hub, enter):
     """One wrap for each encoding."""
-    agreements = [Agreement(JSON), Agreement(JSON), Agreement(PROTOBUF)]
+    agreements = [PLAIN, PLAIN, Agreement(PROTOBUF)]
     transports = [asgi.AsgiTransport(server.send, agreement, Terms()) for agreement in agreements]
     assert transports[0].wrap is transports[1].wrap
     assert transports[0].wrap is not transports[2].wrap
@@ -202,6 +204,7 @@ async def test_a_slow_client(server, enter, until):
     ],
 )
 async def test_the_client_closes(server, enter, event, verdict):
+    """Its code and reason are reported; 1005 stands for none (RFC 6455, section 7.1.5)."""
     task, peer = await enter()
     server.tell("disconnect", **event)
     await ended(task)
@@ -268,7 +271,7 @@ async def test_closing_while_joining(server, hub):
 
     server.tell("connect")
     task = asyncio.create_task(
-        asgi.serve(server.incoming.get, server.send, agreement=Agreement(JSON), terms=Terms(), join=refuse)
+        asgi.serve(server.incoming.get, server.send, agreement=PLAIN, terms=Terms(), join=refuse)
     )
     server.tell("disconnect", code=3504)
     await ended(task)
@@ -308,6 +311,7 @@ async def test_a_server_that_fails(server, enter):
 
 @pytest.mark.parametrize("end", ["close", "abort", "lost"])
 async def test_writes_after_the_end_do_nothing(server, enter, end):
+    """Neither an error nor a message to the server, however the connection ended."""
     task, peer = await enter()
     if end == "close":
         peer.transport.close(3000, "over")
@@ -351,6 +355,7 @@ async def test_messages_under_uvicorn(served, hub, until):
 
 
 async def test_our_close_under_uvicorn(served, hub, until):
+    """The client reads what was written before, then our code and reason."""
     async with connect(f"ws://127.0.0.1:{served.port}/") as client:
         (peer,) = hub.peers
         peer.transport.write(b"last words")
@@ -373,6 +378,7 @@ async def test_abort_under_uvicorn(served, hub, until):
 
 
 async def test_a_lost_client_under_uvicorn(served, hub, dial, until):
+    """A reset by the client is reported by whatever code the server has for it."""
     wire = await dial(served.port)
     await wire.handshake()
     await until(lambda: hub.peers)

@@ -62,10 +62,12 @@ def test_no_origin_is_not_an_empty_origin():
 
 
 def test_the_protobuf_subprotocol():
+    """Is Protobuf, and named in the answer."""
     assert agreed("centrifuge-protobuf") == Agreement(PROTOBUF, "centrifuge-protobuf")
 
 
 def test_the_json_subprotocol():
+    """Is JSON, and named in the answer."""
     assert agreed("centrifuge-json") == Agreement(JSON, "centrifuge-json")
 
 
@@ -80,6 +82,7 @@ def test_an_unknown_subprotocol():
 
 
 def test_the_first_known_subprotocol_counts():
+    """The client's order is its preference; what we do not know is skipped."""
     assert agreed("x", "centrifuge-protobuf", "centrifuge-json") == Agreement(PROTOBUF, "centrifuge-protobuf")
 
 
@@ -91,6 +94,7 @@ def test_protobuf_by_query(query: bytes):
 
 @pytest.mark.parametrize("query", [b"format=json", b"format=", b"format=PROTOBUF", b"protobuf", b"%ff%fe&&=;"])
 def test_other_queries(query: bytes):
+    """Whatever does not ask for Protobuf in these words is JSON."""
     assert agreed(query=query) == Agreement(JSON)
 
 

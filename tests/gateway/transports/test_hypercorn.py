@@ -121,6 +121,7 @@ async def test_our_close(client, hypercorn):
 
 
 async def test_abort(client, hypercorn):
+    """The client loses its connection, the peer hears 1006."""
     await client.send("abort")
     with pytest.raises(ConnectionClosed):
         await client.recv()
@@ -128,6 +129,7 @@ async def test_abort(client, hypercorn):
 
 
 async def test_a_message_that_is_too_long(client, hypercorn):
+    """Is answered with 1009 although the server itself would take it."""
     await client.send("x" * 65_537)
     with pytest.raises(ConnectionClosed) as closed:
         await client.recv()
@@ -136,6 +138,7 @@ async def test_a_message_that_is_too_long(client, hypercorn):
 
 
 async def test_a_lost_client(client, hypercorn):
+    """A client that drops its connection is 1006."""
     client.transport.abort()
     await hypercorn.says("^lost 1006")
 

@@ -200,7 +200,7 @@ def test_embed_any_bytes(payload: bytes) -> None:
 
 
 @pytest.mark.parametrize(
-    "fill", [b"", b'"' + b"[" * 500 + b'"', b'"\\"' + b"[" * 500 + b'"'], ids=["", "string", "quote"]
+    "fill", [b"", b'"' + b"[" * 500 + b'\\""', b'"\\n' + b"[" * 500 + b'"'], ids=["", "quote", "escape"]
 )
 def test_depth_limit(fill: bytes) -> None:
     """Brackets count by how deep they nest, not by how many they are, and not at all inside of strings."""
@@ -219,6 +219,13 @@ def test_what_came_in_can_go_out() -> None:
     with pytest.raises(Undecodable):
         JSON.decode(b'{"send":{"data":[%s]}}' % payload)
     assert below(sys.getrecursionlimit() // 2, payload) == Raw(payload)
+
+
+@pytest.mark.timeout(10)
+def test_a_string_without_end() -> None:
+    """Its end is looked for once: a message of 64 KiB costs milliseconds to refuse, and not half a minute."""
+    with pytest.raises(Undecodable):
+        JSON.decode(b"[" * (DEPTH_LIMIT + 1) + b'"' + b'\\"' * 32_000)
 
 
 def below(frames: int, payload: bytes) -> Raw:

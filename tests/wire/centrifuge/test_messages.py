@@ -435,7 +435,14 @@ def theirs(type_: type[Message], field: str) -> int | None:
     return known and known.number
 
 
-def test_request() -> None:
+@pytest.mark.parametrize(("command", "json", "protobuf"), COMMANDS)
+def test_request(command: Command, json: bytes, protobuf: bytes) -> None:
+    """The request of a command is whichever payload it has."""
+    payloads = [getattr(command, field.name) for field in msgspec.structs.fields(command) if field.name != "id"]
+    assert command.request() == next((payload for payload in payloads if payload is not None), None)
+
+
+def test_first_request() -> None:
     """Of several payloads the first one in the order of the schema counts."""
     history, presence = HistoryRequest("news"), PresenceRequest("news")
     assert Command(1, history=history, presence=presence).request() is presence

@@ -15,7 +15,7 @@ from tidings.app.api.bodies import LEGACY, METHODS, Undecodable, decode, require
 from tidings.app.api.gate import Gate
 from tidings.app.api.methods import Api, Handler, failure
 from tidings.app.api.results import Error
-from tidings.errors import BadRequest, MethodNotFound
+from tidings.errors import BadRequest, MethodNotFound, TidingsError
 from tidings.gateway.node import Node
 
 BODY_LIMIT_BYTES = 8 * 1024 * 1024
@@ -30,9 +30,9 @@ STATUSES: Mapping[int, int] = {100: 500, 102: 404, 104: 404, 107: 400, 108: 400,
 _JSON = b"application/json"
 _TEXT = b"text/plain; charset=utf-8"
 
+_TRANSPORT_MODE = (b"x-centrifugo-error-mode", TRANSPORT.encode())
+
 Header = tuple[bytes, bytes]
-Answer = tuple[int, bytes]
-"""Status and JSON."""
 
 _encode = msgspec.json.Encoder().encode
 
@@ -53,12 +53,44 @@ def routes(
     `name` is what `info` calls this node, by default the name of its host.
     """
     gate = Gate(key, insecure=insecure)
-    answers = Answers(Api(node, rpc=rpc, name=name or socket.gethostname()), error_mode)
+    methods = Methods(Api(node, rpc=rpc, name=name or socket.gethostname()))
+    doors = {"/api": methods.named, "/api/batch": methods.batch, "/api/{method}": methods.single}
     return [
-        Route("/api", Endpoint(gate, answers.legacy), methods=["POST"]),
-        Route("/api/batch", Endpoint(gate, answers.batch), methods=["POST"]),
-        Route("/api/{method}", Endpoint(gate, answers.single), methods=["POST"]),
+        Route(path, Endpoint(gate, answer, transport_errors=error_mode == TRANSPORT), methods=["POST"])
+        for path, answer in doors.items()
     ]
+
+
+class Methods:
+    """Who answers a body: a method of the API, by the path or by the body itself, or many of them.
+
+    Each returns what is to be encoded, perhaps an `Error`, or raises `Refusal`, `Undecodable` or a `TidingsError`.
+    """
+
+    def __init__(self, api: Api) -> None:
+        self._api = api
+
+    async def single(self, scope: Scope, body: bytes) -> object:
+        method = scope["path_params"]["method"]
+        if method not in METHODS:
+            raise Refusal(404, f"The API has no method {method}.")
+        return await self._call(method, body)
+
+    async def batch(self, scope: Scope, body: bytes) -> object:
+        return await batch.run(self._api, body)
+
+    async def named(self, scope: Scope, body: bytes) -> object:
+        request = decode(LEGACY, body)
+        if request.method not in METHODS:
+            raise MethodNotFound
+        try:
+            return await self._call(request.method, request.body())
+        except Undecodable as error:
+            raise BadRequest(f"params: {error}") from error
+
+    async def _call(self, method: str, body: bytes) -> object:
+        result = await self._api.call(method, decode(METHODS[method], body))
+        return result if isinstance(result, Error) else {"result": result}
 
 
 class Refusal(Exception):
@@ -72,11 +104,14 @@ class Refusal(Exception):
 
 
 class Endpoint:
-    """Answers what the gate admits."""
+    """Hands on what the gate admits, and sends the answer. With `transport_errors` every request is in that mode."""
 
-    def __init__(self, gate: Gate, answer: Callable[[Scope, bytes], Awaitable[Answer]]) -> None:
+    def __init__(
+        self, gate: Gate, answer: Callable[[Scope, bytes], Awaitable[object]], *, transport_errors: bool
+    ) -> None:
         self._gate = gate
         self._answer = answer
+        self._transport_errors = transport_errors
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         try:
@@ -90,60 +125,21 @@ class Endpoint:
         else:
             await _send(send, status, _JSON, body)
 
-    async def _handle(self, scope: Scope, receive: Receive) -> Answer:
+    async def _handle(self, scope: Scope, receive: Receive) -> tuple[int, bytes]:
         if not self._gate.admits(scope):
             # A 401 has to name the scheme (RFC 9110, section 15.5.2).
             raise Refusal(401, "This needs the API key, as X-API-Key.", (b"www-authenticate", b"apikey"))
         body = await _read(receive)
         require_utf8(body)
-        return await self._answer(scope, body)
-
-
-class Answers:
-    """From bodies to answers."""
-
-    def __init__(self, api: Api, error_mode: str) -> None:
-        self._api = api
-        self._transport = error_mode == TRANSPORT
-
-    async def single(self, scope: Scope, body: bytes) -> Answer:
-        method = scope["path_params"]["method"]
-        if method not in METHODS:
-            raise Refusal(404, f"The API has no method {method}.")
-        return await self._call(scope, method, body)
-
-    async def batch(self, scope: Scope, body: bytes) -> Answer:
         try:
-            return 200, _encode(await batch.run(self._api, body))
-        except BadRequest as error:
-            return self._failed(scope, failure(error))
-
-    async def legacy(self, scope: Scope, body: bytes) -> Answer:
-        try:
-            request = decode(LEGACY, body)
-        except BadRequest as error:
-            return self._failed(scope, failure(error))
-        if request.method not in METHODS:
-            return self._failed(scope, failure(MethodNotFound()))
-        try:
-            return await self._call(scope, request.method, request.body())
-        except Undecodable as error:
-            return self._failed(scope, failure(BadRequest(f"params: {error}")))
-
-    async def _call(self, scope: Scope, method: str, body: bytes) -> Answer:
-        try:
-            request = decode(METHODS[method], body)
-        except BadRequest as error:
-            return self._failed(scope, failure(error))
-        answer = await self._api.call(method, request)
-        if isinstance(answer, Error):
-            return self._failed(scope, answer)
-        return 200, _encode({"result": answer})
-
-    def _failed(self, scope: Scope, error: Error) -> Answer:
-        if self._transport or (b"x-centrifugo-error-mode", TRANSPORT.encode()) in map(tuple, scope["headers"]):
-            return STATUSES.get(error.code, 400), _encode(error)
-        return 200, _encode({"error": error})
+            answer = await self._answer(scope, body)
+        except TidingsError as error:
+            answer = failure(error)
+        if not isinstance(answer, Error):
+            return 200, _encode(answer)
+        if self._transport_errors or _TRANSPORT_MODE in map(tuple, scope["headers"]):
+            return STATUSES.get(answer.code, 400), _encode(answer)
+        return 200, _encode({"error": answer})
 
 
 async def _read(receive: Receive) -> bytes:

@@ -29,6 +29,9 @@ Moment = Annotated[float, Meta(ge=0, le=2**32)]
 CloseCode = Annotated[int, Meta(ge=3000, le=4999)]
 """What the client protocol leaves to servers and applications; see `tidings.wire.centrifuge.codes`."""
 
+Pattern = Annotated[str, Meta(max_length=1024)]
+"""For names of at most 255 characters this is enough, and a pattern of megabytes would take minutes to match."""
+
 REASON_LIMIT_BYTES = 123
 """What a close frame has room for beside the code (RFC 6455, section 5.5)."""
 
@@ -181,7 +184,7 @@ class HistoryRemoveRequest(Request, frozen=True, kw_only=True, gc=False):
 
 
 class ChannelsRequest(Request, frozen=True, kw_only=True, gc=False):
-    pattern: str | None = None
+    pattern: Pattern | None = None
 
 
 # The server.

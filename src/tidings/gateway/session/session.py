@@ -297,7 +297,7 @@ class Session:
 
     def _enter_connected(self) -> None:
         state = self.state
-        state.phase = Phase.CONNECTED
+        state.phase, state.connected = Phase.CONNECTED, True
         self._next_ping += state.now
         waited = state.now - self._opened
         state.policy.hooks.announce(

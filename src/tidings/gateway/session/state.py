@@ -66,6 +66,7 @@ class State:
         "client",
         "codec",
         "conn_info",
+        "connected",
         "effects",
         "expire_at",
         "meta",
@@ -86,6 +87,8 @@ class State:
         self.policy = policy
         self.now = now
         self.phase = Phase.NEW
+        self.connected = False
+        """Whether the connect command was ever accepted; true for good, whatever the phase."""
         self.user = ""
         self.conn_info = b""
         self.meta = b""

@@ -47,14 +47,16 @@ class Transport(Protocol):
     """Turns a message's payload into what `write` takes. The same object for all connections that may share bytes."""
 
     def write(self, data: bytes, /) -> None:
-        """Send one wrapped message. After `close` or a loss this does nothing.
+        """Send one wrapped message. After `close`, `abort` or `Peer.lost` this does nothing.
 
         A transport takes all that it is given. It calls `Peer.pause` when it would rather not have more; who goes on
         writing pays with memory.
+
+        At the end of the connection this may become another function. Whoever keeps it has to stop calling it by then.
         """
 
     def send(self, payload: bytes, *, text: bool) -> None:
-        """Send one message that is not wrapped, as text or as binary. After `close` or a loss this does nothing."""
+        """Send one message that is not wrapped, as text or as binary. After the end this does nothing."""
 
     def ping(self) -> None:
         """Send a ping of the transport's own, answered by `Peer.pong`. Does nothing without `native_pings`."""
@@ -85,7 +87,7 @@ class Peer(Protocol):
         """What was written has drained."""
 
     def lost(self, code: int, reason: str) -> None:
-        """The connection is over, from either side; called once.
+        """The connection is over, from either side: nothing can be received or sent any more. Called once.
 
         The code and reason are those of whoever closed first. 1005 when the client closed without a code, 1006 when
         nobody closed (RFC 6455, section 7.1.5).

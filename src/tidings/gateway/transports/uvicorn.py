@@ -37,9 +37,9 @@ _SUBPROTOCOL = "Sec-WebSocket-Protocol"
 class WebSocketProtocol(WebSocketsSansIOProtocol):
     """uvicorn's sans-I/O WebSocket protocol, offering the take-over.
 
-    Two more things differ, for every route. An empty `Sec-WebSocket-Protocol` header is ignored, where uvicorn answers
-    400. And what a client sends before its handshake is answered is read only then: who will read it, and with which
-    limits, is not known before.
+    Three more things differ, for every route. An empty `Sec-WebSocket-Protocol` header is ignored, where uvicorn answers
+    400. An HTTP response instead of a connection is not logged as an error of the application. And what a client sends
+    before its handshake is answered is read only then: who will read it, and with which limits, is not known before.
     """
 
     _early = b""
@@ -65,6 +65,9 @@ class WebSocketProtocol(WebSocketsSansIOProtocol):
             early, self._early = self._early, b""
             self.transport.resume_reading()
             self.data_received(early)
+        if self.initial_response is not None and self.close_sent:
+            # Answered, if with an HTTP response; otherwise uvicorn logs an application that did not answer.
+            self.handshake_complete = True
 
     async def take_over(self, agreement: Agreement, terms: Terms, join: Join) -> None:
         """Accept on these terms and hand the connection to `join`'s peer.

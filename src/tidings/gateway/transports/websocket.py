@@ -9,6 +9,7 @@ past it. There is no task here, and no timer until the connection ends.
 An end takes at most `close_timeout`. Our close frame goes out after what was written before, and once the client's has
 come we close the stream. After an error only our half of it is closed, and what the client still sends is thrown away
 until it closes the other: unread, it would make the kernel reset the connection, and our close frame would be lost.
+The peer does not wait for that. It is told as soon as nothing can be said any more.
 """
 
 from __future__ import annotations
@@ -50,6 +51,7 @@ class WebSocketTransport(asyncio.Protocol):
         "_owed_pong",
         "_paused",
         "_peer",
+        "_reported",
         "_rules",
         "_terms",
         "_timer",
@@ -77,6 +79,8 @@ class WebSocketTransport(asyncio.Protocol):
         self._open = True
         # True once nothing at all can be written.
         self._ended = False
+        # True once the peer knows.
+        self._reported = False
         self._paused = False
         self._owed_pong = b""
         self._fragments: Fragments | None = None
@@ -120,7 +124,8 @@ class WebSocketTransport(asyncio.Protocol):
 
     def shutdown(self) -> None:
         """Called by uvicorn for each of its connections when it stops."""
-        self._peer.shutdown()
+        if self._open:
+            self._peer.shutdown()
 
     # In, from the event loop.
 
@@ -141,23 +146,26 @@ class WebSocketTransport(asyncio.Protocol):
         """The client hung up; the event loop closes our side once everything is written, if that ever happens."""
         self._shut()
         self._ended = True
+        self._report()
 
     def pause_writing(self) -> None:
         self._paused = True
-        self._peer.pause()
+        if self._open:
+            self._peer.pause()
 
     def resume_writing(self) -> None:
         self._paused = False
         if self._owed_pong:
             owed, self._owed_pong = self._owed_pong, b""
             self._pong(owed)
-        self._peer.resume()
+        if self._open:
+            self._peer.resume()
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._shut()
         self._stop_timer()
         self._connections.discard(self)
-        self._peer.lost(*self._verdict())
+        self._report()
 
     # Messages.
 
@@ -231,6 +239,7 @@ class WebSocketTransport(asyncio.Protocol):
                 self._end_stream()
             elif not self._ended:
                 self._transport.write(data)
+        self._report()
 
     def _end_stream(self) -> None:
         if self._ended:
@@ -245,6 +254,11 @@ class WebSocketTransport(asyncio.Protocol):
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
+
+    def _report(self) -> None:
+        if not self._reported:
+            self._reported = True
+            self._peer.lost(*self._verdict())
 
     def _verdict(self) -> tuple[int, str]:
         """Code and reason of whoever closed first."""

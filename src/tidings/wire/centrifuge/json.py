@@ -27,7 +27,8 @@ accepted when it comes in, and is not expressible when it goes out to others.
 _COMMAND_DEPTH = 4
 """How deep a command's own objects nest: itself, its request, the request's subscriptions, one of these."""
 
-_STRING = re.compile(r'"[^"\\]*(?:\\.[^"\\]*)*"', re.DOTALL)
+# A string that never ends is one as well: its escaped quotes must not each be tried as the beginning of another.
+_STRING = re.compile(r'"[^"\\]*(?:\\.[^"\\]*)*"?', re.DOTALL)
 _STEPS = {"[": 1, "{": 1, "]": -1, "}": -1}
 
 _command = msgspec.json.Decoder(Command).decode

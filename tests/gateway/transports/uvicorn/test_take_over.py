@@ -7,18 +7,12 @@ import gc
 import logging
 import socket
 import weakref
-from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
 import uvicorn
 from starlette.applications import Starlette
-from starlette.responses import PlainTextResponse
-from starlette.routing import WebSocketRoute
-from starlette.websockets import WebSocket
-from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
-from websockets.asyncio.client import ClientConnection, connect
-from websockets.exceptions import ConnectionClosed
+from websockets.asyncio.client import connect
 
 from tidings.gateway.transports.base import Terms
 from tidings.gateway.transports.uvicorn import TAKE_OVER, WebSocketProtocol
@@ -30,51 +24,6 @@ pytestmark = [pytest.mark.shell, pytest.mark.asyncio(loop_factories=["uvloop", "
 TEXT, BINARY, CLOSE, PING, PONG = 0x81, 0x82, 0x88, 0x89, 0x8A
 
 OFFER = "Sec-WebSocket-Extensions: permessage-deflate; client_max_window_bits\r\n"
-
-
-class Ordinary:
-    """A WebSocket route as anybody would write it; the name of a query decides what it does."""
-
-    def __init__(self) -> None:
-        self.disconnects: list[tuple[int, str]] = []
-        self.offers: list[list[str]] = []
-        # Cleared to hold connections up before they are answered.
-        self.gate = asyncio.Event()
-        self.gate.set()
-
-    async def __call__(self, websocket: WebSocket) -> None:
-        await self.gate.wait()
-        self.offers.append(websocket.scope["subprotocols"])
-        if "deny" in websocket.query_params:
-            await websocket.send_denial_response(PlainTextResponse("no room", status_code=503))
-        elif "refuse" in websocket.query_params:
-            await websocket.close()
-        else:
-            await websocket.accept(subprotocol="chat" if "chat" in websocket.scope["subprotocols"] else None)
-            await self.echo(websocket)
-
-    async def echo(self, websocket: WebSocket) -> None:
-        while (message := await websocket.receive())["type"] == "websocket.receive":
-            if message.get("text") == "close":
-                await websocket.close(4001, "as you wish")
-            elif message.get("text") is not None:
-                await websocket.send_text(message["text"])
-            else:
-                await websocket.send_bytes(message["bytes"])
-        self.disconnects.append((message["code"], message.get("reason") or ""))
-
-
-@pytest.fixture
-async def ordinary() -> Ordinary:
-    return Ordinary()
-
-
-@pytest.fixture
-def app(hub: Any, ordinary: Ordinary) -> Starlette:
-    async def route(websocket: WebSocket) -> None:
-        await ordinary(websocket)
-
-    return Starlette(routes=[WebSocketRoute("/hub", hub), WebSocketRoute("/ordinary", route)])
 
 
 # The take-over.
@@ -98,6 +47,7 @@ async def test_a_connection_is_taken_over(served, hub, dial):
 
 
 async def test_the_subprotocol_is_answered(served, dial):
+    """The one that was agreed upon, in uvicorn's answer."""
     wire = await dial(served.port)
     _, headers = await wire.handshake("/hub", "Sec-WebSocket-Protocol: centrifuge-protobuf\r\n")
     assert headers["sec-websocket-protocol"] == "centrifuge-protobuf"
@@ -172,6 +122,7 @@ async def test_what_comes_with_the_request_is_lost_alone(served, hub, dial, unti
 
 
 async def test_the_message_limit_is_ours(served, hub, dial):
+    """Not uvicorn's, which is 16 MiB."""
     hub.terms = Terms(message_limit_bytes=100)
     wire = await dial(served.port)
     await wire.handshake("/hub")
@@ -226,6 +177,7 @@ async def test_compression(serve, app, hub, deflate):
 
 
 async def test_compression_that_nobody_offers(served, hub, dial):
+    """Is not in the answer."""
     hub.terms = Terms(compression=True)
     _, headers = await (await dial(served.port)).handshake("/hub")
     assert "sec-websocket-extensions" not in headers
@@ -347,101 +299,19 @@ async def test_an_empty_subprotocol_header(served, dial, path, header):
 
 
 async def test_an_empty_subprotocol_header_beside_another(served, ordinary, dial):
+    """The other one counts, for ordinary routes too."""
     header = "Sec-WebSocket-Protocol:\r\nSec-WebSocket-Protocol: chat, talk\r\n"
     _, headers = await (await dial(served.port)).handshake("/ordinary", header)
     assert headers["sec-websocket-protocol"] == "chat"
     assert ordinary.offers == [["chat", "talk"]]
 
 
-# Ordinary routes: each of these holds for uvicorn's own class as well.
-
-
-@pytest.fixture(params=[WebSocketProtocol, WebSocketsSansIOProtocol])
-async def uvicorns(request: pytest.FixtureRequest, serve: Any, app: Starlette) -> Any:
-    return await serve(app, ws=request.param)
-
-
-@pytest.fixture
-async def client(uvicorns: Any) -> AsyncIterator[ClientConnection]:
-    async with connect(f"ws://127.0.0.1:{uvicorns.port}/ordinary", subprotocols=["talk", "chat"]) as client:
-        yield client
-
-
-async def test_an_ordinary_route_talks(client):
-    """Text and binary, short and long, with the subprotocol that the route chose."""
-    assert client.subprotocol == "chat"
-    for message in ("hello", b"\x00\xff", "", "ä" * 70_000, b"\x00" * 70_000):
-        await client.send(message)
-        assert await client.recv() == message
-
-
-async def test_an_ordinary_route_has_uvicorns_deflate(client):
-    (extension,) = client.protocol.extensions
-    assert (extension.name, extension.remote_no_context_takeover) == ("permessage-deflate", False)
-
-
-async def test_an_ordinary_route_closes(client, ordinary, until):
-    await client.send("close")
-    with pytest.raises(ConnectionClosed) as closed:
-        await client.recv()
-    assert (closed.value.rcvd.code, closed.value.rcvd.reason) == (4001, "as you wish")
-    await until(lambda: ordinary.disconnects)
-    assert ordinary.disconnects == [(4001, "as you wish")]
-
-
-async def test_an_ordinary_client_closes(client, ordinary, until):
-    await client.close(4002, "enough")
-    await until(lambda: ordinary.disconnects)
-    assert ordinary.disconnects == [(4002, "enough")]
-
-
-async def test_an_ordinary_client_is_lost(uvicorns, ordinary, dial, until):
-    wire = await dial(uvicorns.port)
-    await wire.handshake("/ordinary")
-    wire.reset()
-    await until(lambda: ordinary.disconnects)
-    assert ordinary.disconnects[0][0] in (1005, 1006)
-
-
-async def test_an_ordinary_route_denies(uvicorns, dial):
-    """With an HTTP response of its own."""
-    wire = await dial(uvicorns.port)
-    status, headers = await wire.handshake("/ordinary?deny")
+async def test_a_refusal_is_not_an_error(served, dial, until, caplog):
+    """An application that answers with an HTTP response has answered: nothing is wrong with it."""
+    status, _ = await (await dial(served.port)).handshake("/ordinary?deny")
     assert status == "HTTP/1.1 503 Service Unavailable"
-    assert await wire.ended() == b"no room"
-
-
-async def test_an_ordinary_route_refuses(uvicorns, dial):
-    status, _ = await (await dial(uvicorns.port)).handshake("/ordinary?refuse")
-    assert status == "HTTP/1.1 403 Forbidden"
-
-
-async def test_an_unknown_route(uvicorns, dial):
-    status, _ = await (await dial(uvicorns.port)).handshake("/nowhere")
-    assert status == "HTTP/1.1 403 Forbidden"
-
-
-async def test_an_ordinary_request_that_is_no_handshake(uvicorns, dial):
-    """A key of the wrong length is answered 400."""
-    wire = await dial(uvicorns.port)
-    wire.raw(b"GET /ordinary HTTP/1.1\r\nConnection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\n")
-    wire.raw(b"Sec-WebSocket-Key: c2hvcnQ=\r\n\r\n")
-    assert (await wire.answer())[0] == "HTTP/1.1 400 Bad Request"
-
-
-async def test_an_ordinary_route_is_told_early_messages(uvicorns, ordinary, dial, until, masked):
-    """A message that came before the answer is received after it."""
-    ordinary.gate.clear()
-    wire = await dial(uvicorns.port)
-    asking = asyncio.create_task(wire.handshake("/ordinary"))
-    await until(lambda: uvicorns.state.tasks)
-    (connection,) = uvicorns.state.connections
-    wire.raw(masked(TEXT, b"1"))
-    await until(lambda: not connection.transport.is_reading())
-    ordinary.gate.set()
-    await asking
-    wire.raw(masked(TEXT, b"2"))
-    assert [await wire.frame() for _ in range(2)] == [(TEXT, b"1"), (TEXT, b"2")]
+    await until(served.idle)
+    assert caplog.records == []
 
 
 # A whole server.

@@ -1,0 +1,183 @@
+"""What a node counts, for Prometheus.
+
+Every label has few values: namespaces are those of the settings, methods, policies and transports are ours, and codes
+that nobody has given a meaning are "other". No label names a channel or a user.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from typing import Any
+
+from prometheus_client import CollectorRegistry, GCCollector, PlatformCollector, ProcessCollector
+from prometheus_client.core import GaugeMetricFamily, InfoMetricFamily, Metric
+from prometheus_client.exposition import choose_encoder
+from prometheus_client.registry import Collector
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+
+from tidings import events
+from tidings.channels.names import namespace
+from tidings.events import Fact
+from tidings.observability.measures import Measures
+
+OTHER = "other"
+
+
+class Metrics:
+    """Counts facts, as a listener; speaks Prometheus, as a collector.
+
+    >>> metrics = Metrics(version, users=lambda: len(node.users), channels=node.hub.channels)
+    >>> hooks.listen(metrics)
+
+    `users` and `channels`, the numbers of subscribers by channel, are asked when Prometheus asks. What an application
+    adds to `registry` is exposed as well. Belongs to the event loop of its node, like the facts.
+    """
+
+    def __init__(self, version: str, *, users: Callable[[], int], channels: Callable[[], Mapping[str, int]]) -> None:
+        self.registry = _of_the_process()
+        self._version = version
+        self._users = users
+        self._channels = channels
+        measures = self._measures = Measures()
+        self._connections = measures.gauge("tidings_connections", "Connected clients.", "transport", "codec")
+        self._connecting = measures.histogram("tidings_connect_duration_seconds", "From open transport to connected.")
+        self._disconnects = measures.counter("tidings_disconnects", "Connections that ended.", "code")
+        self._refusals = measures.counter("tidings_refusals", "Connections refused by HTTP status.", "status")
+        self._commands = measures.histogram("tidings_command_duration_seconds", "From command to reply.", "method")
+        self._errors = measures.counter("tidings_errors", "Commands answered with an error.", "method", "code")
+        self._recoveries = measures.counter("tidings_recoveries", "Subscriptions with a wish to recover.", "outcome")
+        self._publications = measures.counter("tidings_publications", "Publications accepted.", "namespace")
+        self._publishing = measures.histogram("tidings_publish_duration_seconds", "From publish call to acceptance.")
+        self._deliveries = measures.counter("tidings_deliveries", "Publications times subscribers.", "namespace")
+        self._delivered = measures.counter("tidings_delivered_bytes", "Payload bytes of deliveries.", "namespace")
+        self._age = measures.histogram("tidings_delivery_age_seconds", "From acceptance to the last local delivery.")
+        self._drops = measures.counter("tidings_drops", "Queued publications given up.", "namespace", "policy")
+        self._gaps = measures.counter("tidings_gaps", "Gaps in channels' live publications.", "filled")
+        self._counts: Mapping[type[Fact], Callable[[Any], None]] = {
+            events.ConnectionOpened: self._opened,
+            events.ConnectionClosed: self._closed,
+            events.ConnectionRefused: self._refused,
+            events.CommandHandled: self._handled,
+            events.Subscribed: self._subscribed,
+            events.Published: self._published,
+            events.Delivered: self._wrote,
+            events.Dropped: self._dropped,
+            events.GapFound: self._gap,
+        }
+
+    # In: facts.
+
+    def __call__(self, fact: Fact) -> None:
+        count = self._counts.get(type(fact))
+        if count is not None:
+            count(fact)
+
+    def _opened(self, fact: events.ConnectionOpened) -> None:
+        self._connections.add(1, fact.transport, fact.codec)
+        self._connecting.observe(fact.waited)
+
+    def _closed(self, fact: events.ConnectionClosed) -> None:
+        if fact.client:
+            self._connections.add(-1, fact.transport, fact.codec)
+        self._disconnects.add(1, _close_code(fact.code))
+
+    def _refused(self, fact: events.ConnectionRefused) -> None:
+        self._refusals.add(1, str(fact.status))
+
+    def _handled(self, fact: events.CommandHandled) -> None:
+        self._commands.observe(fact.lasted, fact.method)
+        if fact.code:
+            self._errors.add(1, fact.method, _error_code(fact.code))
+
+    def _subscribed(self, fact: events.Subscribed) -> None:
+        if fact.recovered is not None:
+            self._recoveries.add(1, "recovered" if fact.recovered else "not_recovered")
+
+    def _published(self, fact: events.Published) -> None:
+        self._publications.add(1, namespace(fact.channel))
+        self._publishing.observe(fact.lasted)
+
+    def _wrote(self, fact: events.Delivered) -> None:
+        if fact.subscribers:
+            within = namespace(fact.channel)
+            self._deliveries.add(fact.subscribers, within)
+            self._delivered.add(fact.subscribers * fact.size_bytes, within)
+            self._age.observe(fact.age)
+
+    def _dropped(self, fact: events.Dropped) -> None:
+        self._drops.add(fact.count, namespace(fact.channel), fact.policy)
+
+    def _gap(self, fact: events.GapFound) -> None:
+        self._gaps.add(1, "yes" if fact.filled else "no")
+
+    # Out: to Prometheus.
+
+    def collect(self) -> Iterator[Metric]:
+        """What has been counted until now, without what is in `registry`."""
+        yield InfoMetricFamily("tidings_build", "The version of Tidings.", {"version": self._version})
+        subscribers = self._channels()
+        yield GaugeMetricFamily("tidings_users", "Users with a connection, anonymous ones as one.", self._users())
+        yield GaugeMetricFamily("tidings_channels", "Channels with subscribers.", len(subscribers))
+        yield GaugeMetricFamily("tidings_subscriptions", "Subscriptions to channels.", sum(subscribers.values()))
+        yield from self._measures.collect()
+
+    def exposition(self, accept: str) -> tuple[bytes, str]:
+        """Everything as text, and its content type: the newest format that the `Accept` header asks for."""
+        return _encoded(accept, self, self.registry)
+
+    async def scrape(self, accept: str) -> tuple[bytes, str]:
+        """`exposition` for use in the event loop: counts are read here, files of the process in a thread."""
+        return await asyncio.to_thread(_encoded, accept, _Reading(list(self.collect())), self.registry)
+
+
+def route(metrics: Metrics) -> Route:
+    """GET /metrics."""
+
+    async def expose(request: Request) -> Response:
+        body, content_type = await metrics.scrape(request.headers.get("accept", ""))
+        return Response(body, headers={"content-type": content_type, "cache-control": "no-store"})
+
+    return Route("/metrics", expose)
+
+
+class _Reading:
+    """Metrics as they were at one moment."""
+
+    def __init__(self, metrics: Iterable[Metric]) -> None:
+        self._metrics = metrics
+
+    def collect(self) -> Iterable[Metric]:
+        return self._metrics
+
+
+def _of_the_process() -> CollectorRegistry:
+    registry = CollectorRegistry()
+    ProcessCollector(registry=registry)
+    PlatformCollector(registry=registry)
+    GCCollector(registry=registry)
+    return registry
+
+
+def _encoded(accept: str, *collectors: Collector) -> tuple[bytes, str]:
+    registry = CollectorRegistry()
+    for collector in collectors:
+        registry.register(collector)
+    try:
+        encode, content_type = choose_encoder(accept)
+    except (TypeError, ValueError):
+        # A version that is not a number.
+        encode, content_type = choose_encoder("")
+    return encode(registry), content_type
+
+
+def _close_code(code: int) -> str:
+    """Codes of WebSocket, and those of libraries, frameworks and applications (RFC 6455, section 7.4.2)."""
+    return str(code) if 1000 <= code <= 1015 or 3000 <= code <= 4999 else OTHER
+
+
+def _error_code(code: int) -> str:
+    """Codes of the protocol, and those that are free for applications."""
+    return str(code) if 100 <= code <= 113 or 400 <= code <= 1999 else OTHER

@@ -1,0 +1,85 @@
+/** What was missed while the connection was away. */
+
+import assert from "node:assert/strict";
+import { describe, test } from "node:test";
+import { call, publish, unique } from "./backend.mjs";
+import { Cable } from "./cable.mjs";
+import { arrive } from "./listener.mjs";
+
+const MANY = 200;
+const INTERRUPTED_AT = [20, 70, 120];
+
+describe("recovery", { concurrency: true }, () => {
+  test("after a cut line everything that was missed arrives once and in order", async (t) => {
+    const cable = await Cable.lay(t);
+    const ada = await arrive(t, "ada", {}, cable.websocket);
+    const channel = await ada.subscribe(`kept:${unique()}`, { recoverable: true });
+    await publish(channel.name, 1);
+    assert.deepEqual(await channel.publications(1), [1]);
+    cable.cut();
+    await channel.next("subscribing");
+    for (const number of [2, 3, 4]) await publish(channel.name, number);
+    cable.mend();
+    const { wasRecovering, recovered } = await channel.next("subscribed");
+    assert.deepEqual([wasRecovering, recovered], [true, true]);
+    await publish(channel.name, 5);
+    assert.deepEqual(await channel.publications(4), [2, 3, 4, 5]);
+    assert.ok(channel.isEmpty);
+  });
+
+  test("a client that is sent away again and again misses none and sees none twice", async (t) => {
+    const user = unique();
+    const ada = await arrive(t, user);
+    const channel = await ada.subscribe(`kept:${unique()}`, { recoverable: true });
+    const publishing = (async () => {
+      for (let number = 0; number < MANY; number += 1) await publish(channel.name, number);
+    })();
+    const [numbers, recoveries] = [[], []];
+    while (numbers.length < MANY) {
+      const event = await channel.take();
+      if (event.name === "subscribed") recoveries.push(event.recovered);
+      if (event.name === "publication") numbers.push(event.data);
+      if (event.name === "publication" && INTERRUPTED_AT.includes(event.data)) {
+        await call("disconnect", { user, disconnect: { code: 3011, reason: "force reconnect" } });
+      }
+    }
+    await publishing;
+    assert.deepEqual(numbers, [...Array(MANY).keys()]);
+    assert.deepEqual(recoveries, [true, true, true]);
+  });
+
+  test("where more was missed than is kept the client is told, and goes on from the newest", async (t) => {
+    const cable = await Cable.lay(t);
+    const ada = await arrive(t, "ada", {}, cable.websocket);
+    const channel = await ada.subscribe(`brief:${unique()}`);
+    cable.cut();
+    await channel.next("subscribing");
+    for (const number of [1, 2, 3, 4, 5]) await publish(channel.name, number);
+    cable.mend();
+    const { wasRecovering, recovered, streamPosition } = await channel.next("subscribed");
+    assert.deepEqual([wasRecovering, recovered, streamPosition.offset], [true, false, 5]);
+    await publish(channel.name, 6);
+    assert.equal((await channel.next("publication")).data, 6);
+  });
+
+  test("a client that loads its own state is answered 112 after a gap, and loads it again", async (t) => {
+    const loaded = [];
+    const name = `brief:${unique()}`;
+    const getState = async () => {
+      const { offset = 0, epoch } = await call("history", { channel: name });
+      loaded.push(offset);
+      return { offset, epoch };
+    };
+    const cable = await Cable.lay(t);
+    const ada = await arrive(t, "ada", {}, cable.websocket);
+    const channel = await ada.subscribe(name, { getState });
+    cable.cut();
+    await channel.next("subscribing");
+    for (const number of [1, 2, 3, 4, 5]) await publish(name, number);
+    cable.mend();
+    await channel.skipTo("subscribed");
+    assert.deepEqual(loaded, [0, 5]);
+    await publish(name, 6);
+    assert.equal((await channel.next("publication")).data, 6);
+  });
+});

@@ -1,0 +1,53 @@
+"""npm's centrifuge, as it is, in both encodings: its tests are the `*.test.mjs` beside, run by node's own test runner."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.world.server import Server, uvicorn
+from tests.world.settings import KEY, SECRET
+
+pytestmark = pytest.mark.world
+
+HERE = Path(__file__).parent
+SCRIPTS = sorted(script.name.removesuffix(".test.mjs") for script in HERE.glob("*.test.mjs"))
+APPLICATION = "application"
+PATIENCE = 50.0
+"""Seconds for one script: less than pytest's own limit, so that what the script says is seen."""
+
+
+@pytest.fixture(scope="module")
+def application() -> Iterator[Server]:
+    with Server(uvicorn("tests.world.application:app"), mounted="/realtime") as application:
+        yield application
+
+
+@pytest.mark.skipif(shutil.which("node") is None, reason="needs node on the PATH")
+@pytest.mark.skipif(not (HERE.parent / "node_modules").exists(), reason="needs `npm ci --prefix tests/world`")
+@pytest.mark.parametrize("encoding", ["json", "protobuf"])
+@pytest.mark.parametrize("script", SCRIPTS)
+def test_script(script: str, encoding: str, server: Server, application: Server) -> None:
+    """Every test of the script passes in node."""
+    visited = application if script == APPLICATION else server
+    ran = subprocess.run(
+        ["node", "--test", str(HERE / f"{script}.test.mjs")],
+        env=os.environ
+        | {
+            "SERVER": visited.url,
+            "WEBSOCKET": visited.websocket,
+            "SECRET": SECRET,
+            "KEY": KEY,
+            "ENCODING": encoding,
+        },
+        capture_output=True,
+        text=True,
+        timeout=PATIENCE,
+    )
+    assert ran.returncode == 0, ran.stdout + ran.stderr
+    assert "# fail 0" in ran.stdout

@@ -1,0 +1,119 @@
+"""centrifuge-python: what was missed while the connection was away."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+
+import pytest
+from centrifuge import PublicationContext, StreamPosition, SubscribedContext, SubscribingContext
+from tests.world.server import Server, serve, written
+
+pytestmark = pytest.mark.world
+
+MANY = 200
+INTERRUPTED_AT = (20, 70, 120)
+
+
+async def test_what_was_missed_arrives(arrive, backend, cable, unique):
+    """After a cut line everything that was published meanwhile arrives once and in order, then what comes next."""
+    ada = await arrive("ada", websocket=cable.websocket)
+    channel = await ada.subscribe(f"kept:{unique}", recoverable=True)
+    backend.publish(channel.name, 1)
+    assert await channel.publications(1) == [1]
+    cable.cut()
+    await channel.next(SubscribingContext)
+    backend.publish_all(channel.name, [2, 3, 4])
+    cable.mend()
+    back = await channel.next(SubscribedContext)
+    assert (back.was_recovering, back.recovered) == (True, True)
+    backend.publish(channel.name, 5)
+    assert await channel.publications(4) == [2, 3, 4, 5]
+    assert channel.is_empty
+
+
+async def test_no_line_is_quiet_enough(arrive, backend, unique):
+    """A client that is sent away again and again, while publications go on, misses none and sees none twice."""
+    ada = await arrive(unique)
+    channel = await ada.subscribe(f"kept:{unique}", recoverable=True)
+
+    def publish() -> None:
+        for number in range(MANY):
+            backend.publish(channel.name, number)
+
+    publishing = asyncio.create_task(asyncio.to_thread(publish))
+    recovered, numbers = [], []
+    while len(numbers) < MANY:
+        event = await channel.next(PublicationContext | SubscribingContext | SubscribedContext)
+        if isinstance(event, SubscribedContext):
+            recovered.append(event.recovered)
+        elif isinstance(event, PublicationContext):
+            numbers.append(ada.encoding.decode(event.pub.data))
+            if numbers[-1] in INTERRUPTED_AT:
+                await asyncio.to_thread(backend.disconnect, unique, 3011, "force reconnect")
+    await publishing
+    assert numbers == list(range(MANY))
+    assert recovered == [True] * len(INTERRUPTED_AT)
+
+
+async def test_gap_is_told(arrive, backend, cable, unique):
+    """Where more was missed than is kept, the client is told, gets nothing of it, and goes on from the newest."""
+    ada = await arrive("ada", websocket=cable.websocket)
+    channel = await ada.subscribe(f"brief:{unique}")
+    cable.cut()
+    await channel.next(SubscribingContext)
+    backend.publish_all(channel.name, range(1, 6))
+    cable.mend()
+    back = await channel.next(SubscribedContext)
+    assert (back.was_recovering, back.recovered) == (True, False)
+    assert back.stream_position.offset == 5
+    backend.publish(channel.name, 6)
+    assert (await channel.publication()).data == 6
+
+
+async def test_removed_history_is_a_gap(arrive, backend, cable, unique):
+    """What the back end removed cannot be recovered, and the client is told."""
+    ada = await arrive("ada", websocket=cable.websocket)
+    channel = await ada.subscribe(f"brief:{unique}")
+    cable.cut()
+    await channel.next(SubscribingContext)
+    backend.publish(channel.name, "gone")
+    backend.call("history_remove", channel=channel.name)
+    cable.mend()
+    back = await channel.next(SubscribedContext)
+    assert (back.was_recovering, back.recovered) == (True, False)
+
+
+async def test_server_that_lost_the_stream(arrive, settings, tmp_path, unique):
+    """A killed server takes its streams along; the next one says so instead of continuing at the old offsets."""
+    command = ["--config", written(settings, tmp_path)]
+    with Server(serve(*command)) as first:
+        ada = await arrive("ada", websocket=first.websocket)
+        channel = await ada.subscribe(f"kept:{unique}", recoverable=True)
+        first.signal(signal.SIGKILL)
+        await channel.next(SubscribingContext)
+    with Server(serve(*command, port=first.port)) as second:
+        back = await channel.next(SubscribedContext)
+        assert (back.was_recovering, back.recovered) == (True, False)
+        await asyncio.to_thread(second.stop)  # aside, so that the client can answer the goodbye
+
+
+async def test_state_is_loaded_where_nothing_is_recovered(arrive, backend, cable, unique):
+    """A client that loads its own state is answered 112 after a gap, loads it again, and goes on from there."""
+    loaded = []
+
+    async def load(channel: str) -> StreamPosition:
+        top = backend.call("history", channel=channel)
+        loaded.append(top.get("offset", 0))
+        return StreamPosition(loaded[-1], top["epoch"])
+
+    ada = await arrive("ada", websocket=cable.websocket)
+    channel = await ada.subscribe(f"brief:{unique}", get_state=load)
+    cable.cut()
+    await channel.next(SubscribingContext)
+    backend.publish_all(channel.name, range(1, 6))
+    cable.mend()
+    await channel.skip_to(SubscribedContext)
+    assert loaded == [0, 5]
+    backend.publish(channel.name, 6)
+    assert (await channel.publication()).data == 6
