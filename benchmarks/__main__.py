@@ -37,7 +37,10 @@ def main() -> None:
             results = _run(rows, servers, scale, console)
         except (LoadError, ServerError, TimeoutError) as error:
             raise SystemExit(str(error)) from error
-        notes = _notes(machine, workplace.language, scale, bystanders.share())
+        notes = [
+            _losses(results, servers),
+            *_notes(machine, workplace.language, scale, bystanders.share()),
+        ]
     made = tables(results, rows, servers)
     for table in made:
         table.print(console)
@@ -72,6 +75,15 @@ def _run(rows: list[Row], servers: list[Server], scale: Scale, console: Console)
         results = run(rows, servers, scale, step)
         progress.update(task, completed=steps(rows, servers, scale), description="done")
     return results
+
+
+def _losses(results: Results, servers: list[Server]) -> str:
+    counts = [
+        f"{server.title} {results.total(server.key, 'lost'):,} and {results.total(server.key, 'disordered'):,}"
+        f" of {results.total(server.key, 'expected'):,}"
+        for server in servers
+    ]
+    return f"Messages lost, and out of order, while everybody read: {'; '.join(counts)}."
 
 
 def _notes(machine: dict[str, str], language: str, scale: Scale, bystanders: float) -> list[str]:

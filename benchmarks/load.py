@@ -17,7 +17,8 @@ STAMP = "0" * 19
 class Delivered(msgspec.Struct, frozen=True):
     """What came of a run of publications. `fewest` and `most` are messages of one connection.
 
-    `disordered` counts messages older than one that came before them on the same connection.
+    `disordered` counts messages older than one that came before them on the same connection, `closed` the connections
+    that were lost on the way.
     """
 
     expected: int
@@ -25,6 +26,7 @@ class Delivered(msgspec.Struct, frozen=True):
     fewest: int
     most: int
     disordered: int
+    closed: int
     bytes: int
     seconds: float
     cpu_seconds: float

@@ -36,6 +36,10 @@ class Results(msgspec.Struct):
         """The highest of the rounds."""
         return max(self._values(row, server, figure), default=None)
 
+    def total(self, server: str, figure: str) -> int:
+        """The sum over all rows and rounds."""
+        return round(sum(sum(self._values(row, server, figure)) for row in self.rows))
+
     def _values(self, row: str, server: str, figure: str) -> list[float]:
         rounds = self.rows.get(row, {}).get(server, [])
         return [figures[figure] for figures in rounds if figure in figures]

@@ -12,7 +12,8 @@
                                        Ends when everything has come, or after GRACE seconds in which nothing did.
    stall                               from now on, do not read from the first connection
 
-   What cannot be (a refused handshake, an error reply, a lost connection) is answered with {"failed": …} and the end. */
+   A connection that is lost during a run is counted, and misses what is still to come. Whatever else cannot be (a refused
+   handshake, an error reply) is answered with {"failed": …} and the end. */
 
 #define _GNU_SOURCE
 #include <arpa/inet.h>
@@ -54,7 +55,7 @@ static struct {
     int fd, matched;
     bool blocked;
     nanoseconds interval, grace, started, stirred, *stamps, *latencies;
-    long received, disordered;
+    long received, disordered, closed;
     long long bytes;
 } run = {.fd = -1};
 
@@ -90,6 +91,15 @@ static nanoseconds clock_at(clockid_t clock)
 static nanoseconds now(void)
 {
     return clock_at(CLOCK_MONOTONIC);
+}
+
+static void lose(struct connection *connection, const char *why)
+{
+    if (run.fd < 0)
+        fail("connection %ld was lost: %s", connection->number, why);
+    close(connection->fd);
+    connection->fd = -1;
+    run.closed++;
 }
 
 static void watch(int fd, void *owner, int operation, uint32_t events)
@@ -198,8 +208,7 @@ static size_t take_frame(struct connection *connection, const uint8_t *frame, si
     else if (frame[0] == 0x89)
         say(connection, 10, text, size);
     else if (frame[0] == 0x88)
-        fail("connection %ld was closed with %d %.*s", connection->number, frame[head] << 8 | frame[head + 1],
-             (int)size - 2, text + 2);
+        lose(connection, "closed by the server");
     else
         fail("connection %ld was sent a frame that begins with %02x", connection->number, frame[0]);
     run.bytes += head + size;
@@ -223,8 +232,10 @@ static void hear(struct connection *connection)
     if (connection->room - connection->length < 2048)
         connection->input = realloc(connection->input, connection->room = connection->room ? 2 * connection->room : 4096);
     ssize_t came = recv(connection->fd, connection->input + connection->length, connection->room - connection->length, 0);
-    if (came <= 0)
-        fail("connection %ld was lost", connection->number);
+    if (came <= 0) {
+        lose(connection, "no close frame");
+        return;
+    }
     connection->length += came;
     size_t done = connection->upgraded ? 0 : take_upgrade(connection);
     for (size_t size; connection->upgraded && (size = take_frame(connection, (uint8_t *)connection->input + done,
@@ -422,9 +433,9 @@ static void report(double seconds, double cpu_seconds)
         most = connections[each]->received > most ? connections[each]->received : most;
     }
     qsort(run.latencies, run.received, sizeof *run.latencies, ascending);
-    printf("{\"expected\": %ld, \"received\": %ld, \"fewest\": %ld, \"most\": %ld, \"disordered\": %ld, \"bytes\": %lld, "
-           "\"seconds\": %.6f, \"cpu_seconds\": %.6f, \"p50_ms\": %.4f, \"p95_ms\": %.4f, \"p99_ms\": %.4f}\n",
-           run.count * run.burst * reading, run.received, fewest, most, run.disordered, run.bytes, seconds, cpu_seconds,
+    printf("{\"expected\": %ld, \"received\": %ld, \"fewest\": %ld, \"most\": %ld, \"disordered\": %ld, \"closed\": %ld, "
+           "\"bytes\": %lld, \"seconds\": %.6f, \"cpu_seconds\": %.6f, \"p50_ms\": %.4f, \"p95_ms\": %.4f, \"p99_ms\": %.4f}\n",
+           run.count * run.burst * reading, run.received, fewest, most, run.disordered, run.closed, run.bytes, seconds, cpu_seconds,
            percentile_ms(0.50), percentile_ms(0.95), percentile_ms(0.99));
 }
 
@@ -434,6 +445,7 @@ static void run_once(void)
     publish_until_done();
     report((now() - run.started) / 1e9, (clock_at(CLOCK_PROCESS_CPUTIME_ID) - cpu) / 1e9);
     close(run.fd);
+    run.fd = -1;
     free(run.request);
     free(run.stamps);
     free(run.latencies);

@@ -43,7 +43,7 @@ class Connection:
     def hear(self) -> None:
         came = self.sock.recv(1 << 18)
         if not came:
-            raise Failure("a connection was lost")
+            raise ConnectionError("no close frame")
         self.input += came
         if not self.upgraded:
             self.take_upgrade()
@@ -81,6 +81,8 @@ class Connection:
                 self.take_message(message)
         elif first == 0x89:
             self.say(payload, opcode=10)
+        elif first == 0x88:
+            raise ConnectionError(f"closed by the server: {payload!r}")
         else:
             raise Failure(f"a connection was sent the frame {first:02x} {payload!r}")
 
@@ -116,7 +118,7 @@ class Run:
         self.subscribers = subscribers
         self.expected = count * burst * len(subscribers)
         self.latencies: list[int] = []
-        self.published = self.answers = self.disordered = 0
+        self.published = self.answers = self.disordered = self.closed = 0
         self.unwritten = b""
         self.started = self.stirred = time.monotonic_ns()
         for connection in subscribers:
@@ -166,6 +168,7 @@ class Run:
             "fewest": min(counts),
             "most": max(counts),
             "disordered": self.disordered,
+            "closed": self.closed,
             "bytes": sum(connection.bytes for connection in self.subscribers),
             "seconds": (time.monotonic_ns() - self.started) / 1e9,
             "cpu_seconds": cpu_seconds,
@@ -224,7 +227,8 @@ class Load:
             self.drive(self.run, publisher)
         self.epoll.unregister(publisher)
         publisher.close()
-        return self.run.report(time.process_time() - cpu)
+        report, self.run = self.run.report(time.process_time() - cpu), None
+        return report
 
     def drive(self, run: Run, publisher: socket.socket) -> None:
         now = time.monotonic_ns()
@@ -241,8 +245,19 @@ class Load:
         fds = [fd for fd, _ in self.epoll.poll(timeout)]
         for fd in fds:
             if fd in self.connections:
-                self.connections[fd].hear()
+                self.hear_one(self.connections[fd])
         return publisher is not None and publisher.fileno() in fds
+
+    def hear_one(self, connection: Connection) -> None:
+        """During a run a connection that is lost is counted; before, nothing can go on without it."""
+        try:
+            connection.hear()
+        except ConnectionError as error:
+            if self.run is None:
+                raise Failure(f"a connection was lost: {error}") from error
+            self.run.closed += 1
+            self.epoll.unregister(connection.sock)
+            connection.sock.close()
 
     def take(self, connection: Connection, sent: int) -> None:
         if self.run is not None:

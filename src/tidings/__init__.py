@@ -6,13 +6,12 @@
 >>> await hub.publish("orders:42", {"status": "shipped"})
 """
 
-__version__ = "0.1.0"
-
 from tidings.app.replies import ConnectReply, SubscribeReply
 from tidings.app.tidings import Tidings
 from tidings.errors import Disconnect, TidingsError
 from tidings.gateway.client import Client
 from tidings.gateway.transports.uvicorn import WebSocketProtocol
+from tidings.version import __version__
 
 __all__ = [
     "Client",

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import json
-import socket
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
 from io import StringIO
-from typing import Any
+from typing import Any, Self
 
 import pytest
 from websockets.asyncio.client import ClientConnection, connect
@@ -40,11 +39,12 @@ class Service:
         self._ready = asyncio.Event()
         self._server = lifecycle.Server(lifecycle.config(self.hub, self.hub.settings), self._ready.set)
 
-    async def start(self) -> None:
+    async def __aenter__(self) -> Self:
         self._serving = asyncio.create_task(self._server.serve(sockets=[self._bound]))
         await asyncio.wait_for(self._ready.wait(), PATIENCE)
+        return self
 
-    async def stop(self) -> None:
+    async def __aexit__(self, *exc_info: object) -> None:
         self._server.should_exit = True
         await asyncio.wait_for(self._serving, PATIENCE)
 
@@ -79,11 +79,8 @@ class Service:
 
 @pytest.fixture
 async def service() -> AsyncIterator[Service]:
-    service = Service("info")
-    async with service.hub:
-        await service.start()
+    async with Service("info") as service:
         yield service
-        await service.stop()
 
 
 async def entered(client: ClientConnection, token: str = "") -> Any:
@@ -147,26 +144,20 @@ async def test_the_gauge_comes_down_again(service: Service) -> None:
 
 async def test_a_quiet_day() -> None:
     """Between start and stop, clients that come, talk and go leave no line at info; nor do requests."""
-    service = Service("info")
-    async with service.hub:
-        await service.start()
+    async with Service("info") as service:
         async with service.dial() as client:
             await entered(client)
         await service.get("/health")
         await service.get("/nowhere")
-        await service.stop()
     assert service.messages() == ["started", "stopping", "stopped"]
     assert service.lines()[0]["version"]
 
 
 async def test_a_talkative_day() -> None:
     """At debug there is everything, except for frames and tokens."""
-    service = Service("debug")
-    async with service.hub:
-        await service.start()
-        async with service.dial() as client:
+    async with Service("debug") as service, service.dial() as client:
+        with pytest.raises(ConnectionClosed):
             await entered(client, token="my.secret.token")
-        await service.stop()
     assert {"connection open", "client refused", "stopped"} <= set(service.messages())
     assert "my.secret.token" not in str(service.lines())
 
@@ -197,9 +188,10 @@ async def test_a_slow_client(service: Service) -> None:
         reply = await entered(client)
         await client.send('{"id":2,"subscribe":{"channel":"open:flood"}}')
         await client.recv()
-        for _ in range(400):
-            await service.hub.publish("open:flood", b'"' + b"x" * 60_000 + b'"')
-            await asyncio.sleep(0)
+        async with asyncio.timeout(PATIENCE):
+            while "publications dropped" not in service.messages():
+                await service.hub.publish("open:flood", b'"' + b"x" * 60_000 + b'"')
+                await asyncio.sleep(0)
         with pytest.raises(ConnectionClosed, match="3008"):
             while True:
                 await client.recv()

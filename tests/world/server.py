@@ -18,7 +18,7 @@ import sys
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
-from threading import Event, Thread
+from threading import Condition, Thread
 from types import TracebackType
 from typing import Self
 
@@ -36,16 +36,21 @@ def serve(*arguments: str | Path, port: int = 0) -> list[str]:
     return [sys.executable, "-m", "tidings.cli", "serve", "--port", str(port), *map(str, arguments)]
 
 
+def run(*arguments: str | Path) -> subprocess.CompletedProcess[str]:
+    """Run a command of `tidings` that ends by itself."""
+    command = [sys.executable, "-m", "tidings.cli", *map(str, arguments)]
+    return subprocess.run(command, env=environment(), capture_output=True, text=True, timeout=PATIENCE)
+
+
 def uvicorn(application: str, *arguments: str) -> list[str]:
     """The command line of uvicorn with somebody's application, and our protocol class."""
     protocol = "tidings:WebSocketProtocol"
     return [sys.executable, "-m", "uvicorn", application, "--port", "0", "--ws", protocol, *arguments]
 
 
-def environment(**added: str) -> dict[str, str]:
+def environment() -> dict[str, str]:
     """This process's environment without settings of Tidings, which would win over a test's file."""
-    inherited = {name: value for name, value in os.environ.items() if not name.startswith("TIDINGS_")}
-    return inherited | added
+    return {name: value for name, value in os.environ.items() if not name.startswith("TIDINGS_")}
 
 
 def toml(settings: Settings, path: tuple[str, ...] = ()) -> Iterator[str]:
@@ -67,14 +72,18 @@ def written(settings: Settings, directory: Path) -> Path:
 class Server:
     """Entering returns when the server listens, and fails with its last words when it does not.
 
-    `mounted` is the path below which Tidings is found.
+    `mounted` is the path below which Tidings is found, `variables` are added to the environment.
     """
 
-    def __init__(self, command: Sequence[str], *, mounted: str = "") -> None:
+    def __init__(
+        self, command: Sequence[str], *, mounted: str = "", variables: Mapping[str, str] | None = None
+    ) -> None:
         self._command = command
         self._mounted = mounted
+        self._variables = variables or {}
         self._lines: list[str] = []
-        self._listens = Event()
+        self._silent = False
+        self._news = Condition()
         self.url = ""
 
     def __repr__(self) -> str:
@@ -84,7 +93,7 @@ class Server:
     def __enter__(self) -> Self:
         self.process = subprocess.Popen(
             self._command,
-            env=environment(),
+            env=environment() | self._variables,
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
@@ -93,9 +102,11 @@ class Server:
         )
         self._reader = Thread(target=self._read, name="reader of a server's output")
         self._reader.start()
-        if not self._listens.wait(PATIENCE) or not self.url:
+        try:
+            self.url = ADDRESS.search(self.line(ADDRESS))[0]
+        except BaseException:
             self._kill()
-            raise AssertionError(f"{self!r} never said where it listens:\n{self.log}")
+            raise
         return self
 
     def __exit__(
@@ -119,6 +130,14 @@ class Server:
     def websocket(self) -> str:
         """Where clients connect."""
         return f"{self.url.replace('http', 'ws', 1)}{self._mounted}/connection/websocket"
+
+    def line(self, pattern: re.Pattern[str]) -> str:
+        """The first line with this in it, as soon as it has been written."""
+        with self._news:
+            self._news.wait_for(lambda: self._silent or any(map(pattern.search, self._lines)), PATIENCE)
+            for line in filter(pattern.search, self._lines):
+                return line
+        raise AssertionError(f"{self!r} never wrote {pattern.pattern!r}:\n{self.log}")
 
     @property
     def lines(self) -> list[str]:
@@ -162,8 +181,9 @@ class Server:
         """Keep what is written, so that the pipe never fills up. Runs in a thread until the last writer is gone."""
         assert self.process.stdout is not None
         for line in self.process.stdout:
-            self._lines.append(line.rstrip("\n"))
-            if not self.url and (found := ADDRESS.search(line)):
-                self.url = found[0]
-                self._listens.set()
-        self._listens.set()
+            with self._news:
+                self._lines.append(line.rstrip("\n"))
+                self._news.notify_all()
+        with self._news:
+            self._silent = True
+            self._news.notify_all()

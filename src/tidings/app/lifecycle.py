@@ -12,12 +12,12 @@ from types import FrameType
 
 import uvicorn
 
-from tidings import __version__
 from tidings.app.settings import Settings
 from tidings.app.tidings import Tidings
 from tidings.errors import SettingsError
 from tidings.gateway.transports.uvicorn import WebSocketProtocol
 from tidings.observability.lines import Line
+from tidings.version import __version__
 
 LOGGER = logging.getLogger("tidings")
 SIGNALS = (signal.SIGINT, signal.SIGTERM)

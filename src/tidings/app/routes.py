@@ -7,7 +7,6 @@ from functools import partial
 
 from starlette.routing import BaseRoute, WebSocketRoute
 
-from tidings import __version__
 from tidings.app import api, build
 from tidings.app.endpoint import EchoEndpoint, WebSocketEndpoint
 from tidings.app.settings import Settings
@@ -15,6 +14,7 @@ from tidings.errors import BrokerUnavailable
 from tidings.gateway.node import Node
 from tidings.hooks import Hooks
 from tidings.observability import health, metrics
+from tidings.version import __version__
 
 
 def routes(node: Node, settings: Settings, hooks: Hooks, counted: metrics.Metrics) -> Iterator[BaseRoute]:

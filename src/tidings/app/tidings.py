@@ -10,7 +10,6 @@ from typing import Any, Self, TypeVar
 from starlette.routing import BaseRoute, Router
 from starlette.types import Receive, Scope, Send
 
-from tidings import __version__
 from tidings.app import build
 from tidings.app.application import ChannelHandlers, HandledApplication
 from tidings.app.handlers import Function, Handler
@@ -27,6 +26,7 @@ from tidings.hooks import Hooks
 from tidings.model import ClientInfo, StreamPosition
 from tidings.observability.logs import LogListener
 from tidings.observability.metrics import Metrics
+from tidings.version import __version__
 from tidings.wire import payloads
 from tidings.wire.centrifuge import messages
 

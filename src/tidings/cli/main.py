@@ -8,9 +8,9 @@ from typing import NoReturn
 
 import typer
 
-from tidings import __version__
 from tidings.cli import config, publish, serve, token
 from tidings.errors import TidingsError
+from tidings.version import __version__
 
 app = typer.Typer(
     help="Events to people, the moment they happen: a real-time server for any back end.",

@@ -7,13 +7,13 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
-from tidings import __version__
 from tidings.app import lifecycle
 from tidings.app.settings import Settings
 from tidings.app.tidings import Tidings
 from tidings.cli import playground
 from tidings.cli.options import Config, Verbose
 from tidings.observability import logs
+from tidings.version import __version__
 
 
 def serve(

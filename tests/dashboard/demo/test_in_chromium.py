@@ -274,11 +274,13 @@ async def test_name_belongs_to_the_tab(door, visit):
     own = {"data": "mine", "offset": 1, "info": ME}
     await peer.let_in("heron again", was_recovering=True, recovered=True, publications=[own])
     await expect(page.locator(".message[data-own=true] .text")).to_have_text("mine")
-    await page.evaluate("window.open('/')")  # copies the session storage, as duplicating a tab does
+    async with page.context.expect_page() as opening:
+        await page.evaluate("window.open('/')")  # copies the session storage, as duplicating a tab does
+    other = await opening.value
     await door.next()
     first, reloaded, _ = door.names
     assert first == reloaded
-    assert await page.context.pages[1].evaluate("sessionStorage.length") == 0
+    assert await other.evaluate("sessionStorage.length") == 0
 
 
 @pytest.mark.parametrize(("width", "height"), [(360, 640), (640, 800), (1280, 800)])

@@ -57,7 +57,7 @@ describe("recovery", { concurrency: true }, () => {
     for (const number of [1, 2, 3, 4, 5]) await publish(channel.name, number);
     cable.mend();
     const { wasRecovering, recovered, streamPosition } = await channel.next("subscribed");
-    assert.deepEqual([wasRecovering, recovered, streamPosition.offset], [true, false, 5]);
+    assert.deepEqual([wasRecovering, recovered, Number(streamPosition.offset)], [true, false, 5]);
     await publish(channel.name, 6);
     assert.equal((await channel.next("publication")).data, 6);
   });

@@ -32,13 +32,6 @@ describe("tokens", { concurrency: true }, () => {
     assert.ok(ada.isEmpty);
   });
 
-  test("a connection cannot change hands", async (t) => {
-    const tokens = [token("ada", { ttl: SHORT }), token("bob")];
-    const ada = introduce(t, { getToken: async () => tokens.shift() });
-    await ada.connect();
-    assert.equal((await ada.skipTo("disconnected")).code, 3500);
-  });
-
   test("a connection that the back end calls expired ends, and the client comes back", async (t) => {
     const user = unique();
     const ada = await arrive(t, user);

@@ -22,6 +22,7 @@ from tidings.gateway.grants import SubscriptionGrant
 from tidings.gateway.session import subscribing
 from tidings.gateway.session.calls import rpc, send
 from tidings.gateway.session.connect import connect
+from tidings.gateway.session.heartbeat import Heartbeat
 from tidings.gateway.session.policy import Policy
 from tidings.gateway.session.publish import publish
 from tidings.gateway.session.reads import history, presence, presence_stats
@@ -54,11 +55,10 @@ class Session:
 
     __slots__ = (
         "_began",
+        "_heartbeat",
         "_id",
         "_method",
-        "_next_ping",
         "_opened",
-        "_pong_due",
         "_question",
         "_queue",
         "_stale",
@@ -83,9 +83,7 @@ class Session:
         self._transport = transport
         self._opened = now
         self._stale = now + rules.stale_timeout if rules.stale_timeout else NEVER
-        self._next_ping = rules.ping_interval * (1 + jitter) / 2 if rules.ping_interval else NEVER
-        """A delay until the client is connected, a moment from then on."""
-        self._pong_due = NEVER
+        self._heartbeat = Heartbeat(rules.ping_interval, rules.pong_timeout, jitter)
         self._queue: deque[Command] | None = None
         """Commands that came while another one waits; most connections never have any."""
         self._steps: Steps[Any] | None = None
@@ -134,7 +132,7 @@ class Session:
     def pong(self, now: float) -> list[Effect]:
         """Take a pong of the transport's own. Unsolicited ones are allowed (RFC 6455, section 5.5.3)."""
         self.state.now = now
-        self._pong_due = NEVER
+        self._heartbeat.answer()
         return []
 
     def lost(self, now: float) -> list[Effect]:
@@ -152,7 +150,7 @@ class Session:
             return NEVER
         if state.phase is not Phase.CONNECTED:
             return self._stale
-        return min(self._next_ping, self._pong_due, state.ends_at, state.next_expiry)
+        return min(self._heartbeat.deadline(), state.ends_at, state.next_expiry)
 
     def alarm(self, now: float) -> list[Effect]:
         """Do what is due. Coming too early is harmless."""
@@ -161,13 +159,14 @@ class Session:
         if state.phase is not Phase.CONNECTED:
             if state.phase is not Phase.CLOSED and now >= self._stale:
                 self._close(codes.STALE)
-        elif now >= self._pong_due:
+        elif self._heartbeat.is_dead(now):
             self._close(codes.NO_PONG)
         elif now >= state.ends_at:
             self._close(codes.CONNECTION_EXPIRED)
         else:
             self._end_expired()
-            self._ping_if_due()
+            if state.phase is Phase.CONNECTED and self._heartbeat.ask(now):
+                state.effects.append(Ping())
         return self._effects()
 
     # Doors in: the server.
@@ -298,7 +297,7 @@ class Session:
     def _enter_connected(self) -> None:
         state = self.state
         state.phase, state.connected = Phase.CONNECTED, True
-        self._next_ping += state.now
+        self._heartbeat.begin(state.now)
         waited = state.now - self._opened
         state.policy.hooks.announce(
             events.ConnectionOpened(state.client, state.user, self._transport, state.codec.name, waited)
@@ -325,17 +324,9 @@ class Session:
     # Private steps: pings and ends.
 
     def _take_pong(self) -> list[Effect]:
-        if self._pong_due == NEVER or self.state.native_pings:
+        if not self._heartbeat.answer() or self.state.native_pings:
             self._close(codes.BAD_REQUEST)
-        self._pong_due = NEVER
         return self._effects()
-
-    def _ping_if_due(self) -> None:
-        rules = self.state.policy.rules
-        if self.state.phase is Phase.CONNECTED and self.state.now >= self._next_ping:
-            self.state.effects.append(Ping())
-            self._next_ping = self.state.now + rules.ping_interval
-            self._pong_due = self.state.now + rules.pong_timeout
 
     def _end_expired(self) -> None:
         state = self.state
