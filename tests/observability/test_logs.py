@@ -321,13 +321,16 @@ def test_libraries_are_quieter(level: str, ours: int, theirs: int, name: str):
 
 @pytest.mark.parametrize("name", ["uvicorn", "uvicorn.error", "uvicorn.access", "websockets", "asyncio", "py.warnings"])
 def test_libraries_speak_the_same_format(name: str):
-    """Also those that had their own handlers."""
-    logging.getLogger("uvicorn").addHandler(logging.NullHandler())
-    logging.getLogger("uvicorn.access").propagate = False
-    stream = StringIO()
+    """Also those that had handlers and levels of their own."""
+    stream, own = StringIO(), StringIO()
+    for logger in (logging.getLogger("uvicorn"), logging.getLogger("uvicorn.access")):
+        logger.addHandler(logging.StreamHandler(own))
+        logger.setLevel("CRITICAL")
+        logger.propagate = False
     logs.configure("json", "info", stream)
     logging.getLogger(name).warning("GET %s", "/\n")
     line = json.loads(stream.getvalue())
+    assert own.getvalue() == ""
     assert (line["logger"], line["message"]) == (name, "GET /")
 
 

@@ -96,7 +96,8 @@ def test_second_signal_ends_at_once(config: Path) -> None:
 
 async def test_crowd_is_sent_away_in_time(tmp_path: Path) -> None:
     """Hundreds of clients are all told, one after another, and the process ends within its time."""
-    config = written({**SETTINGS, "server": {"drain_timeout": DRAIN_TIMEOUT}}, tmp_path)
+    patient = {"server": {"drain_timeout": DRAIN_TIMEOUT}, "client": {"stale_timeout": 60.0}}
+    config = written({**SETTINGS, **patient}, tmp_path)
     with Server(serve("--config", config)) as server:
         crowd = [await connect(server.websocket, compression=None) for _ in range(CROWD)]
         began = time.monotonic()

@@ -59,11 +59,11 @@ def test_line_to_paste_in_a_narrow_terminal() -> None:
 
 def test_token_and_publish(config: Path) -> None:
     """A token that the terminal makes lets a client in, and what the terminal publishes reaches it."""
+    make = ("token", "--config", config, "--user", "ada")
+    connection, subscription = run(*make, "--ttl", "1m"), run(*make, "--channel", "shut:it")
     with Server(serve("--config", config)) as server, Visitor(server.websocket) as ada:
-        make = ("token", "--config", config, "--user", "ada")
-        assert "connect" in ada.ask(connect={"token": run(*make, "--ttl", "1m").stdout.strip()})
-        held = run(*make, "--channel", "shut:it").stdout.strip()
-        assert "subscribe" in ada.ask(subscribe={"channel": "shut:it", "token": held})
+        assert "connect" in ada.ask(connect={"token": connection.stdout.strip()})
+        assert "subscribe" in ada.ask(subscribe={"channel": "shut:it", "token": subscription.stdout.strip()})
         ran = run("publish", "--config", config, "--url", server.url, "shut:it", '{"text": "hello"}')
         assert (ran.returncode, json.loads(ran.stdout)) == (0, {})
         assert ada.publication()["data"] == {"text": "hello"}

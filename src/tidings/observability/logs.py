@@ -96,11 +96,7 @@ class LogListener:
         }
 
     def __call__(self, fact: Fact) -> None:
-        write = self._notable.get(type(fact))
-        if write is not None:
-            write(fact)
-        elif LOGGER.isEnabledFor(DEBUG):
-            self._routine(fact)
+        self._notable.get(type(fact), self._routine)(fact)
 
     def _failed(self, fact: events.CommandFailed) -> None:
         # Never suppressed: it is a defect of the application or of ours, and the next may be another one.

@@ -162,6 +162,11 @@ class TestApplication:
         assert talk.wait(60.1) == ["<close 3005 connection expired>"]
 
 
+def test_an_expiry_far_away_is_told_as_far_as_it_can_be() -> None:
+    """The protocol has 32 bits for it."""
+    assert '"ttl":4294967295' in Talk().say(connect(sub="42", exp=1e12))[0]
+
+
 class TestRefresh:
     def test_a_new_token_prolongs_the_connection(self) -> None:
         talk = Talk(ping_interval=0.0).connect()

@@ -135,6 +135,7 @@ class Recorder:
         self.verdicts.append((code, reason))
 
     def shutdown(self) -> None:
+        self.calls.append("shutdown")
         self.transport.close(3001, "shutdown")
 
 
@@ -164,9 +165,9 @@ async def within(awaitable: Awaitable[T]) -> T:
 
 
 async def until(condition: Callable[[], object]) -> None:
-    """Ask until it is true."""
+    """Ask until it is true, where there is no event to wait for."""
     async with asyncio.timeout(PATIENCE):
-        while not condition():  # noqa: ASYNC110: there is no event to wait for
+        while not condition():
             await asyncio.sleep(0.001)
 
 

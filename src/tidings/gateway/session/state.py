@@ -17,6 +17,7 @@ from tidings.wire.centrifuge.codec import Codec
 from tidings.wire.centrifuge.messages import Unsubscribe
 
 NEVER = math.inf
+TTL_LIMIT = 2**32 - 1
 
 
 class Phase(Enum):
@@ -134,5 +135,8 @@ class State:
         return self.expire_at + (self.policy.rules.expiry_grace if self.renewable else 0.0)
 
     def ttl(self, expire_at: float) -> int:
-        """Whole seconds until then, for the client to act upon; at least one, since 0 would read as never."""
-        return max(1, math.ceil(expire_at - self.now))
+        """Whole seconds until then, for the client to act upon.
+
+        At least one, since 0 would read as never; at most what the protocol's 32 bits hold.
+        """
+        return min(max(1, math.ceil(expire_at - self.now)), TTL_LIMIT)

@@ -37,9 +37,10 @@ _SUBPROTOCOL = "Sec-WebSocket-Protocol"
 class WebSocketProtocol(WebSocketsSansIOProtocol):
     """uvicorn's sans-I/O WebSocket protocol, offering the take-over.
 
-    Three more things differ, for every route. An empty `Sec-WebSocket-Protocol` header is ignored, where uvicorn answers
-    400. An HTTP response instead of a connection is not logged as an error of the application. And what a client sends
-    before its handshake is answered is read only then: who will read it, and with which limits, is not known before.
+    Three more things differ, for every route. An empty `Sec-WebSocket-Protocol` header is ignored, where uvicorn
+    answers 400. An HTTP response instead of a connection is not logged as an error of the application. And what a
+    client sends before its handshake is answered is read only then: who will read it, and with which limits, is not
+    known before.
     """
 
     _early = b""

@@ -237,7 +237,7 @@ class WebSocketTransport(asyncio.Protocol):
         for data in answers:
             if data == SEND_EOF:
                 self._end_stream()
-            elif not self._ended:
+            else:
                 self._transport.write(data)
         self._report()
 

@@ -251,8 +251,9 @@ async def test_an_error_after_the_take_over(serve, hub, dial, until, caplog):
 
 
 async def test_a_connection_can_be_taken_once(serve, hub, dial, until):
-    """A second take-over, and anything sent through uvicorn, says that the connection is gone."""
+    """For the application the client is gone: for a second take-over, when it sends, and when it receives."""
     errors: list[OSError] = []
+    received: list[Any] = []
 
     async def app(scope: Any, receive: Any, send: Any) -> None:
         take_over = scope["extensions"][TAKE_OVER]
@@ -263,11 +264,13 @@ async def test_a_connection_can_be_taken_once(serve, hub, dial, until):
                 await again
             except OSError as error:
                 errors.append(error)
+        received.extend([await receive(), await receive()])
 
     served = await serve(app)
     await (await dial(served.port)).handshake("/")
     await until(lambda: not served.state.tasks)
     assert len(errors) == 2
+    assert received == [{"type": "websocket.connect"}, {"type": "websocket.disconnect", "code": 1006}]
     assert len(hub.peers) == 1
 
 
@@ -304,6 +307,22 @@ async def test_an_empty_subprotocol_header_beside_another(served, ordinary, dial
     _, headers = await (await dial(served.port)).handshake("/ordinary", header)
     assert headers["sec-websocket-protocol"] == "chat"
     assert ordinary.offers == [["chat", "talk"]]
+
+
+async def test_an_early_piece_of_a_message_for_an_ordinary_route(served, ordinary, dial, until, masked):
+    """Is completed by what comes after the answer."""
+    ordinary.gate.clear()
+    wire = await dial(served.port)
+    asking = asyncio.create_task(wire.handshake("/ordinary"))
+    await until(lambda: served.state.tasks)
+    (connection,) = served.state.connections
+    message = masked(TEXT, b"in two halves")
+    wire.raw(message[:9])
+    await until(lambda: not connection.transport.is_reading())
+    ordinary.gate.set()
+    await asking
+    wire.raw(message[9:])
+    assert await wire.frame() == (TEXT, b"in two halves")
 
 
 async def test_a_refusal_is_not_an_error(served, dial, until, caplog):

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import gc
 import logging
 import struct
+import weakref
 
 import pytest
 
 from tidings.gateway.transports.base import Terms
+from tidings.gateway.transports.handshake import Agreement
 from tidings.wire import frames
+from tidings.wire.centrifuge.json import JSON
 
 pytestmark = [pytest.mark.shell, pytest.mark.asyncio(loop_factories=["uvloop", "asyncio"])]
 
@@ -174,9 +178,46 @@ async def test_shutdown_is_the_peers(house, wire, peer):
     assert await wire.closing() == (3001, "shutdown")
 
 
+@pytest.mark.parametrize(
+    "after", [b"\x81\x02hi", b"\x88\x82\x00\x00\x00\x00\x03\xe8", b"\x89\x80\x00\x00\x00\x00" * 20]
+)
+async def test_an_abort_between_two_frames_of_a_segment(wire, peer, until, caplog, masked, after):
+    """The peer aborted on the first one. What is wrong with the second, or asked by it, is answered by nobody."""
+    peer.receive = lambda payload: peer.transport.abort()
+    wire.raw(masked(TEXT, b"abort") + after)
+    await until(lambda: peer.verdicts)
+    assert await wire.ended() == b""
+    assert caplog.records == []
+
+
+async def test_a_peer_that_knows_is_left_alone(house, wire, peer):
+    """While the server waits for the client to end the stream too, the peer is told nothing more."""
+    wire.raw(b"\x81\x02hi")
+    assert (await wire.closing())[0] == 1002
+    (connection,) = house.connections
+    connection.shutdown()
+    connection.pause_writing()
+    connection.resume_writing()
+    assert peer.calls == []
+
+
+async def test_an_ended_connection_is_forgotten(house, enter, until):
+    """No timer and no other thing keeps it, or the event loop's transport, until a timeout that is not needed."""
+    wire, peer = await enter()
+    ours = weakref.ref(peer.transport._transport)
+    wire.send(CLOSE, b"\x03\xe8")
+    await wire.ended()
+    await until(lambda: not house.connections)
+    house.peers.clear()
+    del peer
+    await until(lambda: gc.collect() and ours() is None)
+
+
 @pytest.mark.parametrize("end", ["close", "abort", "lost"])
-async def test_writes_after_the_end_do_nothing(house, wire, peer, until, caplog, end):
+async def test_writes_after_the_end_do_nothing(house, enter, until, caplog, end):
     """Neither an error nor one of asyncio's warnings, however many there are."""
+    house.agreement = Agreement(JSON, native_pings=True)
+    wire, peer = await enter()
     transport = peer.transport
     if end == "close":
         transport.close(3000, "over")

@@ -125,6 +125,12 @@ async def test_what_follows_an_error_is_not_received(wire, peer, masked, is_over
     assert peer.received == []
 
 
+async def test_pings_that_follow_an_error(wire, peer, masked, refused):
+    """Our half of the stream has ended, so they are not answered."""
+    wire.raw(masked(TEXT, b"\xff") + masked(PING) * 20)
+    await refused(wire, peer, 1007)
+
+
 async def test_garbage(house, enter, until, masked):
     """Whatever bytes come, in whatever portions: the connection goes on or ends, and is reported to end once."""
     chance = random.Random(6455)
