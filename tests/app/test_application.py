@@ -55,7 +55,7 @@ class TestConnect:
 
         assert "connect" in await Caller(hub.node).connect("ada")
         stranger = Caller(hub.node)
-        stranger.begin({"connect": {}})
+        stranger.arrive()
         assert await stranger.ended() == (3501, "bad request")
         assert seen == ["ada", ""]
 
@@ -467,7 +467,7 @@ class TestEnds:
 
         Caller(hub.node).wire.lose()
         refused = Caller(hub.node)
-        refused.begin({"connect": {"token": "x"}})
+        refused.arrive(token="x")
         await refused.ended()
         (await joined(hub)).wire.lose()
         await until(lambda: told)

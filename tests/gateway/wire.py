@@ -130,11 +130,14 @@ class Caller:
         """Send a command, and wait for its reply."""
         return await self.reply(self.begin(command))
 
-    async def connect(self, user: str = "", **request: Any) -> dict[str, Any]:
-        """Connect with a token for the user, or without one, and return the reply."""
+    def arrive(self, user: str = "", **request: Any) -> int:
+        """Begin to connect, with a token for the user or without one, and return the command's number."""
         if user:
             request["token"] = mint(SECRET, user=user, ttl=HOUR, now=self.node.clock.now())
-        return await self.ask({"connect": request})
+        return self.begin({"connect": request})
+
+    async def connect(self, user: str = "", **request: Any) -> dict[str, Any]:
+        return await self.reply(self.arrive(user, **request))
 
     async def subscribe(self, channel: str, **request: Any) -> dict[str, Any]:
         return await self.ask({"subscribe": {"channel": channel, **request}})

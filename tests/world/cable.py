@@ -58,6 +58,8 @@ class Cable:
         task.add_done_callback(self._tasks.discard)
         far_reader, far_writer = await asyncio.open_connection("127.0.0.1", self._port)
         self._transports |= {writer.transport, far_writer.transport}
+        if self._is_cut:  # meanwhile
+            self.cut()
         await asyncio.gather(_copy(reader, far_writer), _copy(far_reader, writer))
 
 

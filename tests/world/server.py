@@ -1,7 +1,8 @@
 """A server in a process of its own, as a block.
 
->>> with Server(serve(settings_file)) as server:
-...     server.url                                            # http://127.0.0.1:40123
+>>> with Server(serve("--config", written(settings, directory))) as server:
+...     server.url
+'http://127.0.0.1:40123'
 
 The port is one that the kernel chose, read from the line in which the server says where it listens. The process leads a
 group of its own, and nothing of that group outlives the block. What it writes is kept: `server.log`.
@@ -27,8 +28,11 @@ from tests.world.settings import Settings
 PATIENCE = 20.0
 """Seconds to start or to stop on a machine that is busy with other things."""
 
-ADDRESS = re.compile(r"(https?)://127\.0\.0\.1:(\d+)")
+ADDRESS = re.compile(r"https?://127\.0\.0\.1:\d+")
 LAST_LINES = 40
+
+HERE = Path(__file__).parent
+"""Where the processes run: somebody's own tidings.toml, which lies where he works, is not found."""
 
 
 def serve(*arguments: str | Path, port: int = 0) -> list[str]:
@@ -39,13 +43,13 @@ def serve(*arguments: str | Path, port: int = 0) -> list[str]:
 def run(*arguments: str | Path) -> subprocess.CompletedProcess[str]:
     """Run a command of `tidings` that ends by itself."""
     command = [sys.executable, "-m", "tidings.cli", *map(str, arguments)]
-    return subprocess.run(command, env=environment(), capture_output=True, text=True, timeout=PATIENCE)
+    return subprocess.run(command, cwd=HERE, env=environment(), capture_output=True, text=True, timeout=PATIENCE)
 
 
-def uvicorn(application: str, *arguments: str) -> list[str]:
-    """The command line of uvicorn with somebody's application, and our protocol class."""
-    protocol = "tidings:WebSocketProtocol"
-    return [sys.executable, "-m", "uvicorn", application, "--port", "0", "--ws", protocol, *arguments]
+def uvicorn(application: str) -> list[str]:
+    """The command line of uvicorn with an application of these tests, and our protocol class."""
+    options = ["--port", "0", "--ws", "tidings:WebSocketProtocol", "--app-dir", str(HERE.parents[1])]
+    return [sys.executable, "-m", "uvicorn", application, *options]
 
 
 def environment() -> dict[str, str]:
@@ -93,6 +97,7 @@ class Server:
     def __enter__(self) -> Self:
         self.process = subprocess.Popen(
             self._command,
+            cwd=HERE,
             env=environment() | self._variables,
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,

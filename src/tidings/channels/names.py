@@ -33,6 +33,10 @@ def is_user_limited(channel: str) -> bool:
     return USER_BOUNDARY in channel
 
 
+def is_personal(channel: str) -> bool:
+    return channel.startswith(USER_BOUNDARY)
+
+
 def users(channel: str) -> list[str]:
     """The users that a user-limited channel is for; empty for any other channel."""
     _, boundary, names = channel.rpartition(USER_BOUNDARY)

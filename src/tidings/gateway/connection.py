@@ -176,6 +176,8 @@ class Connection:
     # In, from the server.
 
     def wake(self) -> None:
+        if self._is_forgotten:
+            return
         self._alarm = math.inf
         self._perform(self._session.alarm(self._now()))
 
@@ -238,7 +240,8 @@ class Connection:
                     self._ping(replies)
                 case Leave(channel, options, info, code):
                     self._premises.hub.unsubscribe(self, channel, options, info)
-                    self._tell(self._premises.application.unsubscribed, channel, code)
+                    if not self._is_forgotten:  # What is opened too late was never the client's.
+                        self._tell(self._premises.application.unsubscribed, channel, code)
                 case Close(disconnect):
                     self._write(replies)
                     replies.clear()
@@ -286,6 +289,10 @@ class Connection:
         self._alarm = -math.inf
         if self._premises.users.leave(self.user, self):
             self._tell(self._premises.application.disconnected, code, reason)
+
+    @property
+    def _is_forgotten(self) -> bool:
+        return self._alarm == -math.inf
 
     def _set_alarm(self) -> None:
         deadline = self._session.deadline()

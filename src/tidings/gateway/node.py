@@ -161,7 +161,11 @@ class Node:
 
     def join(self, transport: Transport, codec: Codec, handshake: Handshake) -> Connection:
         """Take in an open transport, and be its peer."""
-        return Connection(str(uuid.uuid4()), transport, codec, handshake, self._premises, jitter=random.random())  # noqa: S311, nothing secret
+        jitter = random.random()  # noqa: S311, nothing secret
+        connection = Connection(str(uuid.uuid4()), transport, codec, handshake, self._premises, jitter=jitter)
+        if self._draining is not None:
+            _send_away(connection)  # Its handshake was under way when the others were told.
+        return connection
 
     # Users. `client` and `spare` name single connections; all of the user's are meant without them.
 

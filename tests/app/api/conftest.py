@@ -31,6 +31,7 @@ KEY = "a key of the tests"
 SECRET = "a secret of at least thirty-two characters"
 HANDSHAKE = Handshake("/connection/websocket", {}, {}, None, "", "", ())
 PATIENCE = 10.0
+"""Seconds after which an answer that does not come is none."""
 
 SETTINGS = {
     "auth": {"hmac_secret": SECRET},
@@ -159,7 +160,8 @@ class Site:
             "query_string": query,
             "headers": list(headers),
         }
-        await self._app(scope, receive, send)
+        async with asyncio.timeout(PATIENCE):
+            await self._app(scope, receive, send)
         if not sent:
             return Reply(0, {}, b"")
         start, *rest = sent

@@ -87,6 +87,12 @@ class TestChecks:
     def test_a_user_limited_channel_is_for_nobody_anonymous(self) -> None:
         assert Talk().connect("").say(subscribe("mine:x#")) == DENIED
 
+    @pytest.mark.parametrize("channel", ["#41", "#41,42", "#"])
+    def test_a_personal_channel_is_for_nobody_else(self, channel: str) -> None:
+        """Whatever the options allow and the application would say. Where there are none, it is a name like others."""
+        assert Talk("subscribe", personal_channel=True).connect("42").say(subscribe(channel)) == DENIED
+        assert Talk().connect("42").say(subscribe(channel)) == ['{"id":2,"subscribe":{}}']
+
     def test_an_unknown_delta_ends_the_connection(self) -> None:
         assert Talk().connect().say(subscribe("open:a", delta='"zip"')) == ["<close 3501 bad request>"]
 

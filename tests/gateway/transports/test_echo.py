@@ -45,6 +45,20 @@ async def test_a_client_that_sends_without_reading(serve, echo, dial, until, mas
     await until(served.idle)
 
 
+async def test_a_client_that_catches_up(serve, echo, dial, masked):
+    """May go on: what counts is what waits at one time."""
+    echo.terms = Terms(message_limit_bytes=MESSAGE_LIMIT_BYTES)
+    served = await serve(echo)
+    wire = await dial(served.port)
+    await wire.handshake()
+    # Two at once, so that the second comes while the client is behind.
+    pair = masked(0x82, bytes(MESSAGE_LIMIT_BYTES)) * 2
+    for _ in range(BACKLOG_LIMIT_BYTES // MESSAGE_LIMIT_BYTES + 1):
+        wire.raw(pair)
+        for _ in range(2):
+            assert await wire.frame() == (0x82, bytes(MESSAGE_LIMIT_BYTES))
+
+
 async def test_a_stopping_server(serve, echo, dial):
     """Is "going away" (RFC 6455, section 7.4.1)."""
     served = await serve(echo)

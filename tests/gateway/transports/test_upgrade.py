@@ -52,15 +52,18 @@ async def test_refusing(serve, dial, until, protocol):
     await until(served.idle)
 
 
-async def test_refusing_without_the_extension():
-    """A server that knows no HTTP answers closes, which is a 403."""
+@pytest.mark.parametrize(
+    ("event", "answers"), [("websocket.connect", [{"type": "websocket.close"}]), ("websocket.disconnect", [])]
+)
+async def test_refusing_without_the_extension(event: str, answers: list[Any]):
+    """A server that knows no HTTP answers is asked to close, which is a 403. A client that is gone gets no answer."""
     sent: list[Any] = []
 
     async def receive() -> Any:
-        return {"type": "websocket.connect"}
+        return {"type": event}
 
     async def send(event: Any) -> None:
         sent.append(event)
 
     await refuse({"type": "websocket"}, receive, send, status=503, text="too many connections")
-    assert sent == [{"type": "websocket.close"}]
+    assert sent == answers

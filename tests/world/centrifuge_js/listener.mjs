@@ -12,7 +12,7 @@ import WebSocket from "ws";
 import { token } from "./backend.mjs";
 
 const { WEBSOCKET, ENCODING } = process.env;
-const PATIENCE = 10_000;
+const PATIENCE = 20_000; // milliseconds to wait for something that has to come
 const RETRY = 50; // milliseconds before the first attempt to connect again; the SDK doubles them with each failure
 
 const isBinary = ENCODING === "protobuf";
@@ -138,7 +138,8 @@ class Listener extends Journal {
 
 /** A client that is not connected yet, and leaves when the test `t` ends. */
 export function introduce(t, options = {}, websocket = WEBSOCKET) {
-  const client = new Centrifuge(websocket, { websocket: WebSocket, minReconnectDelay: RETRY, ...options });
+  const patient = { websocket: WebSocket, timeout: PATIENCE, minReconnectDelay: RETRY };
+  const client = new Centrifuge(websocket, { ...patient, ...options });
   t.after(() => client.disconnect());
   return new Listener(client);
 }

@@ -6,8 +6,7 @@ import { call, publish, unique } from "./backend.mjs";
 import { Cable } from "./cable.mjs";
 import { arrive } from "./listener.mjs";
 
-const MANY = 200;
-const INTERRUPTED_AT = [20, 70, 120];
+const [MANY, STRETCH, INTERRUPTED_AFTER] = [200, 50, 10];
 
 describe("recovery", { concurrency: true }, () => {
   test("after a cut line everything that was missed arrives once and in order", async (t) => {
@@ -31,21 +30,24 @@ describe("recovery", { concurrency: true }, () => {
     const user = unique();
     const ada = await arrive(t, user);
     const channel = await ada.subscribe(`kept:${unique()}`, { recoverable: true });
-    const publishing = (async () => {
-      for (let number = 0; number < MANY; number += 1) await publish(channel.name, number);
-    })();
-    const [numbers, recoveries] = [[], []];
-    while (numbers.length < MANY) {
-      const event = await channel.take();
-      if (event.name === "subscribed") recoveries.push(event.recovered);
-      if (event.name === "publication") numbers.push(event.data);
-      if (event.name === "publication" && INTERRUPTED_AT.includes(event.data)) {
-        await call("disconnect", { user, disconnect: { code: 3011, reason: "force reconnect" } });
+    const [heard, recoveries] = [[], []];
+    for (let start = 0; start < MANY; start += STRETCH) {
+      const publishing = (async () => {
+        for (let number = start; number < start + STRETCH; number += 1) await publish(channel.name, number);
+      })();
+      while (heard.length < start + STRETCH || recoveries.length <= start / STRETCH) {
+        const { name, data, recovered } = await channel.take();
+        if (name === "subscribed") recoveries.push(recovered);
+        if (name === "publication") heard.push(data);
+        if (name === "publication" && data === start + INTERRUPTED_AFTER) {
+          await call("disconnect", { user, disconnect: { code: 3011, reason: "force reconnect" } });
+        }
       }
+      await publishing;
     }
-    await publishing;
-    assert.deepEqual(numbers, [...Array(MANY).keys()]);
-    assert.deepEqual(recoveries, [true, true, true]);
+    assert.deepEqual(heard, [...Array(MANY).keys()]);
+    assert.deepEqual(recoveries, Array(MANY / STRETCH).fill(true));
+    assert.ok(channel.isEmpty);
   });
 
   test("where more was missed than is kept the client is told, and goes on from the newest", async (t) => {

@@ -28,7 +28,7 @@ from centrifuge import (
     SubscriptionEventHandler,
 )
 
-PATIENCE = 10.0
+PATIENCE = 20.0
 """Seconds to wait for something that has to come."""
 
 RETRY = 0.05
@@ -154,6 +154,7 @@ class Listener:
             events=self.journal,
             get_token=get_token,
             use_protobuf=encoding is Encoding.PROTOBUF,
+            timeout=PATIENCE,
             min_reconnect_delay=RETRY,
             proxy=None,
         )

@@ -11,8 +11,7 @@ from tests.world.server import Server, serve, written
 
 pytestmark = pytest.mark.world
 
-MANY = 200
-INTERRUPTED_AT = (20, 70, 120)
+MANY, STRETCH, INTERRUPTED_AFTER = 200, 50, 10
 
 
 async def test_what_was_missed_arrives(arrive, backend, cable, unique):
@@ -32,28 +31,31 @@ async def test_what_was_missed_arrives(arrive, backend, cable, unique):
     assert channel.is_empty
 
 
-async def test_no_line_is_quiet_enough(arrive, backend, unique):
+async def test_interruptions(arrive, backend, unique):
     """A client that is sent away again and again, while publications go on, misses none and sees none twice."""
     ada = await arrive(unique)
     channel = await ada.subscribe(f"kept:{unique}", recoverable=True)
 
-    def publish() -> None:
-        for number in range(MANY):
+    def publish(numbers: range) -> None:
+        for number in numbers:
             backend.publish(channel.name, number)
 
-    publishing = asyncio.create_task(asyncio.to_thread(publish))
-    recovered, numbers = [], []
-    while len(numbers) < MANY:
-        event = await channel.next(PublicationContext | SubscribingContext | SubscribedContext)
-        if isinstance(event, SubscribedContext):
-            recovered.append(event.recovered)
-        elif isinstance(event, PublicationContext):
-            numbers.append(ada.encoding.decode(event.pub.data))
-            if numbers[-1] in INTERRUPTED_AT:
-                await asyncio.to_thread(backend.disconnect, unique, 3011, "force reconnect")
-    await publishing
-    assert numbers == list(range(MANY))
-    assert recovered == [True] * len(INTERRUPTED_AT)
+    heard, recoveries = [], []
+    for start in range(0, MANY, STRETCH):
+        stretch = range(start, start + STRETCH)
+        publishing = asyncio.create_task(asyncio.to_thread(publish, stretch))
+        while len(heard) < stretch.stop or len(recoveries) <= start // STRETCH:
+            event = await channel.next(PublicationContext | SubscribingContext | SubscribedContext)
+            if isinstance(event, SubscribedContext):
+                recoveries.append(event.recovered)
+            elif isinstance(event, PublicationContext):
+                heard.append(ada.encoding.decode(event.pub.data))
+                if heard[-1] == start + INTERRUPTED_AFTER:
+                    await asyncio.to_thread(backend.disconnect, unique, 3011, "force reconnect")
+        await publishing
+    assert heard == list(range(MANY))
+    assert recoveries == [True] * (MANY // STRETCH)
+    assert channel.is_empty
 
 
 async def test_gap_is_told(arrive, backend, cable, unique):

@@ -73,6 +73,8 @@ def _decide(state: State, options: ChannelOptions, request: SubscribeRequest) ->
         return _grant_of_token(state, request)
     if names.is_private(channel):
         raise PermissionDenied
+    if policy.rules.personal_channel and names.is_personal(channel) and channel != names.personal(state.user):
+        raise PermissionDenied
     if options.allow_user_limited_channels and names.is_user_limited(channel):
         if state.user not in names.users(channel) or not state.user:
             raise PermissionDenied

@@ -31,9 +31,11 @@ async def upgrade(
 async def refuse(scope: Scope, receive: Receive, send: Send, *, status: int, text: str) -> None:
     """Answer a handshake with an HTTP response instead of a connection.
 
-    A server without the extension for that answers 403, whatever `status` is.
+    A server without the extension for that answers 403, whatever `status` is. Raises `OSError`, or does nothing, when
+    the client is gone.
     """
-    await receive()
+    if (await receive())["type"] != "websocket.connect":
+        return
     if "websocket.http.response" not in scope.get("extensions", {}):
         await send({"type": "websocket.close"})
         return

@@ -242,8 +242,6 @@ class WebSocketTransport(asyncio.Protocol):
         self._report()
 
     def _end_stream(self) -> None:
-        if self._ended:
-            return
         self._ended = True
         if self._rules.close_rcvd is None and self._transport.can_write_eof():
             self._transport.write_eof()

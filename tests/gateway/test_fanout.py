@@ -1,0 +1,238 @@
+"""One publication to many members: made once, written to each, whatever the members do meanwhile."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+import pytest
+from msgspec import Raw
+
+from tidings import events
+from tidings.channels.options import ChannelOptions, SlowPolicy
+from tidings.clock import ManualClock
+from tidings.gateway.fanout import Encoding, Fanout
+from tidings.gateway.outbox import Held, Outbox
+from tidings.hooks import Hooks
+from tidings.model import ClientInfo, Publication
+from tidings.wire.centrifuge.codec import Codec
+from tidings.wire.centrifuge.json import JSON
+from tidings.wire.centrifuge.messages import Command, Reply
+from tidings.wire.centrifuge.protobuf import PROTOBUF
+
+pytestmark = pytest.mark.core
+
+ADA = ClientInfo("ada", "c1", b'{"name":"Ada"}')
+
+
+class Counting:
+    """A codec that notes what it encodes, and leaves the work to another."""
+
+    def __init__(self, codec: Codec) -> None:
+        self._codec = codec
+        self.name, self.binary, self.ping = codec.name, codec.binary, codec.ping
+        self.encoded: list[Reply] = []
+
+    def decode(self, message: bytes) -> list[Command]:
+        return self._codec.decode(message)
+
+    def encode(self, reply: Reply) -> bytes:
+        self.encoded.append(reply)
+        return self._codec.encode(reply)
+
+    def join(self, replies: Sequence[bytes]) -> bytes:
+        return self._codec.join(replies)
+
+    def embed(self, payload: bytes) -> Raw:
+        return self._codec.embed(payload)
+
+    def extract(self, raw: Raw) -> bytes:
+        return self._codec.extract(raw)
+
+
+class Framing:
+    """A way to wrap messages that notes how often it is used."""
+
+    def __init__(self) -> None:
+        self.wrapped = 0
+
+    def __call__(self, payload: bytes) -> bytes:
+        self.wrapped += 1
+        return b"<" + payload + b">"
+
+
+class Ear:
+    """A member that keeps what it gets. `then` is called with every message that is written to it."""
+
+    def __init__(self, codec: Codec, wrap: Callable[[bytes], bytes], then: Callable[[], None] = lambda: None) -> None:
+        self.encoding = Encoding(codec, wrap)
+        self.outbox = Outbox(self._hear, 1000)
+        self.heard: list[bytes] = []
+        self.held: list[Held] = []
+        self.inexpressible = 0
+        self._then = then
+
+    def _hear(self, data: bytes) -> None:
+        self.heard.append(data)
+        self._then()
+
+    def hold(self, message: Held) -> None:
+        self.held.append(message)
+
+    def on_inexpressible(self) -> None:
+        self.inexpressible += 1
+
+    def on_insufficient_state(self, channel: str) -> None: ...
+
+
+@pytest.fixture
+def clock() -> ManualClock:
+    return ManualClock(100.0)
+
+
+@pytest.fixture
+def facts() -> list[events.Fact]:
+    return []
+
+
+@pytest.fixture
+def fanout(clock: ManualClock, facts: list[events.Fact]) -> Fanout:
+    options = ChannelOptions(slow_policy=SlowPolicy.LATEST)
+    return Fanout("chat:lobby", options, clock, Hooks(facts.append))
+
+
+def ears(fanout: Fanout, number: int, codec: Codec = JSON, wrap: Callable[[bytes], bytes] = bytes) -> list[Ear]:
+    """New members of one kind."""
+    made = [Ear(codec, wrap) for _ in range(number)]
+    for ear in made:
+        fanout.add(ear, join_leave=True)
+    return made
+
+
+class TestOnce:
+    def test_each_encoding_is_made_once(self, fanout: Fanout) -> None:
+        """However many members there are; those that share codec and framing get the very same object."""
+        json, protobuf, frame, other = Counting(JSON), Counting(PROTOBUF), Framing(), Framing()
+        kinds = [(json, frame), (json, other), (protobuf, frame)]
+        groups = [ears(fanout, 5, codec, wrap) for codec, wrap in kinds]
+        fanout.publish(Publication(b"1"))
+        assert (len(json.encoded), len(protobuf.encoded)) == (2, 1)
+        assert (frame.wrapped, other.wrapped) == (2, 1)
+        for group in groups:
+            assert len({id(ear.heard[0]) for ear in group}) == 1
+        assert [group[0].heard for group in groups] == [
+            [b'<{"push":{"channel":"chat:lobby","pub":{"data":1}}}>'],
+            [b'<{"push":{"channel":"chat:lobby","pub":{"data":1}}}>'],
+            [b"<\x13\x22\x11\x12\x0achat:lobby\x22\x03\x22\x011>"],
+        ]
+
+    def test_what_nobody_takes_is_not_made(self, fanout: Fanout) -> None:
+        """The codec of members that have left is not asked any more."""
+        json = Counting(JSON)
+        for ear in ears(fanout, 2, json):
+            fanout.discard(ear)
+        fanout.publish(Publication(b"1"))
+        assert (json.encoded, len(fanout)) == ([], 0)
+
+    def test_a_publication_says_who_and_where(self, fanout: Fanout) -> None:
+        (ear,) = ears(fanout, 1)
+        fanout.publish(Publication(b'{"a":1}', 7, ADA, {"k": "v"}, 99.5))
+        assert ear.heard == [
+            b'{"push":{"channel":"chat:lobby","pub":{"data":{"a":1},'
+            b'"info":{"user":"ada","client":"c1","conn_info":{"name":"Ada"}},"offset":7,"tags":{"k":"v"},"time":99500}}}'
+        ]
+
+
+class TestMembers:
+    def test_joins_and_leaves_are_for_those_who_asked(self, fanout: Fanout) -> None:
+        deaf, watcher = Ear(JSON, bytes), Ear(JSON, bytes)
+        fanout.add(deaf, join_leave=False)
+        fanout.add(watcher, join_leave=True)
+        fanout.join(ADA)
+        fanout.leave(ADA)
+        info = b'{"info":{"user":"ada","client":"c1","conn_info":{"name":"Ada"}}}'
+        assert deaf.heard == []
+        assert watcher.heard == [
+            b'{"push":{"channel":"chat:lobby","join":' + info + b"}}",
+            b'{"push":{"channel":"chat:lobby","leave":' + info + b"}}",
+        ]
+
+    def test_one_who_leaves_meanwhile_stops_nobody(self, fanout: Fanout) -> None:
+        """Whoever is written to may end any member, itself among them; everybody else still gets the publication."""
+        members: list[Ear] = []
+
+        def end_all_but_the_last_two() -> None:
+            for member in members[:-2]:
+                member.outbox.close()
+                fanout.discard(member)
+
+        members += [Ear(JSON, bytes, then=end_all_but_the_last_two) for _ in range(6)]
+        for member in members:
+            fanout.add(member, join_leave=False)
+        fanout.publish(Publication(b"1"))
+        assert [len(member.heard) for member in members[-2:]] == [1, 1]
+        assert len(fanout) == 2
+        gone = [member for member in members[:-2] if not member.heard]
+        assert all(len(member.held) == 1 for member in gone), "who has left before its turn decides by itself"
+
+    def test_one_who_comes_meanwhile_waits_for_the_next(self, fanout: Fanout) -> None:
+        late = Ear(JSON, bytes)
+        early = Ear(JSON, bytes, then=lambda: fanout.add(late, join_leave=False))
+        fanout.add(early, join_leave=False)
+        fanout.publish(Publication(b"1"))
+        assert (len(early.heard), len(late.heard)) == (1, 0)
+        fanout.publish(Publication(b"2"))
+        assert (len(early.heard), len(late.heard)) == (2, 1)
+
+    def test_one_who_is_paused_holds_it(self, fanout: Fanout) -> None:
+        """With the channel, its namespace and what shall become of it; made once for all who hold it."""
+        slow, other, quick = ears(fanout, 3)
+        slow.outbox.pause()
+        other.outbox.pause()
+        fanout.publish(Publication(b"1"))
+        data = b'{"push":{"channel":"chat:lobby","pub":{"data":1}}}'
+        assert slow.held == [Held(data, "chat:lobby", "chat", SlowPolicy.LATEST)]
+        assert other.held[0] is slow.held[0]
+        assert (slow.heard, quick.heard) == ([], [data])
+
+
+class TestWhatCannotBeSaid:
+    def test_it_concerns_its_encoding_only(self, fanout: Fanout) -> None:
+        """Bytes that are not JSON: JSON clients are told so, and Protobuf clients get them."""
+        json, protobuf = ears(fanout, 2, JSON), ears(fanout, 2, PROTOBUF)
+        fanout.publish(Publication(b"\xff"))
+        assert [(ear.inexpressible, ear.heard) for ear in json] == [(1, [])] * 2
+        assert [(ear.inexpressible, ear.heard[0][-1:]) for ear in protobuf] == [(0, b"\xff")] * 2
+
+    def test_who_leaves_because_of_it_stops_nobody(self, fanout: Fanout) -> None:
+        """All of them are told, although each is gone as soon as it hears."""
+        left = []
+
+        class Leaving(Ear):
+            def on_inexpressible(self) -> None:
+                left.append(self)
+                fanout.discard(self)
+
+        for _ in range(3):
+            fanout.add(Leaving(JSON, bytes), join_leave=False)
+        fanout.publish(Publication(b"\xff"))
+        assert (len(left), len(fanout)) == (3, 0)
+
+    def test_info_counts_too(self, fanout: Fanout) -> None:
+        (ear,) = ears(fanout, 1)
+        fanout.join(ClientInfo("bob", "c2", b"\xff"))
+        assert (ear.inexpressible, ear.heard) == (1, [])
+
+
+class TestFacts:
+    def test_a_delivery_is_announced(self, fanout: Fanout, clock: ManualClock, facts: list[events.Fact]) -> None:
+        """To how many, how large, and how long after the broker took it; a clock that is behind makes that 0."""
+        ears(fanout, 2, JSON)
+        ears(fanout, 1, PROTOBUF)
+        for time in (99.5, 101.0, 0.0):
+            fanout.publish(Publication(b"12345", time=time))
+        assert facts == [events.Delivered("chat:lobby", 3, 5, age) for age in (0.5, 0.0, 0.0)]
+
+    def test_joins_are_no_deliveries(self, fanout: Fanout, facts: list[events.Fact]) -> None:
+        ears(fanout, 2)
+        fanout.join(ADA)
+        assert facts == []
