@@ -8,7 +8,7 @@ from typing import Any
 import msgspec
 import pytest
 from tests.app.conftest import Gates, OpenHub
-from tests.gateway.wire import SECRET, Caller, until
+from tests.gateway.wire import SECRET, Caller, turn, until
 
 from tidings import Client, ConnectReply, Disconnect, SubscribeReply, Tidings, TidingsError
 from tidings.channels.options import Override
@@ -224,6 +224,7 @@ class TestPublish:
             "error": {"code": 107, "message": "data: Expected str, got int, at [...]"},
         }
         assert "publish" in await ada.ask({"publish": {"channel": "shut:x", "data": {"text": "hi"}}})
+        await turn()
         (push,) = [push["pub"] for push in ada.pushes if "pub" in push]
         assert (push["data"], push["info"]) == ({"text": "hi"}, {"user": "ada", "client": ada.connection.client_id})
 

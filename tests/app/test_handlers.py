@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from enum import Enum
 from typing import Annotated, Any
 
@@ -69,6 +69,8 @@ class TestPayload:
             (str, b'"a"', "a"),
             (int, b"7", 7),
             (Any, b'{"a":[1]}', {"a": [1]}),
+            (object, b'{"a":[1]}', {"a": [1]}),
+            (Mapping[str, list[int]], b'{"a":[1]}', {"a": [1]}),
             (list[int], b"[1,2]", [1, 2]),
             (int | None, b"null", None),
             (Side, b'"sell"', Side.SELL),

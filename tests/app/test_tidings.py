@@ -16,7 +16,7 @@ from starlette.routing import Mount
 from starlette.testclient import TestClient
 from starlette.types import Message
 from tests.app.conftest import SETTINGS, Gates, OpenHub
-from tests.gateway.wire import SECRET, Caller, until
+from tests.gateway.wire import SECRET, Caller, turn, until
 from uvicorn.server import ServerState
 from websockets.asyncio.client import ClientConnection, connect
 
@@ -103,6 +103,7 @@ class TestNamespaces:
         hub.namespace("chat", history_size=5, history_ttl=60.0, allow_subscribe_for_client=True)
         ada = await joined(hub, "ada", "chat:lobby")
         assert (await hub.publish("chat:lobby", 1)).offset == 1
+        await turn()
         assert ada.data("chat:lobby") == [1]
 
     @pytest.mark.parametrize(
@@ -172,6 +173,7 @@ class TestPublishing:
         ada = await joined(hub, "ada", "open:x")
         assert await hub.publish("open:x", {"a": [1, None]}, tags={"k": "v"}) == NOWHERE
         assert await hub.publish("open:x", b'"encoded"') == NOWHERE
+        await turn()
         first, second = (push["pub"] for push in ada.pushes)
         assert (first["data"], first["tags"], second["data"]) == ({"a": [1, None]}, {"k": "v"}, "encoded")
 
@@ -186,6 +188,7 @@ class TestPublishing:
         assert await hub.publish("kept:x", 2, idempotency_key="k") == first
         for data in (1, 2):
             await hub.publish("open:x", data, idempotency_key="k")
+        await turn()
         assert ada.data("open:x") == [1]
 
     async def test_history_may_be_skipped(self, hub: Tidings) -> None:
@@ -255,6 +258,7 @@ class TestUsers:
         await hub.subscribe("ada", "open:x", SubscribeReply(data="welcome"))
         await hub.publish("open:x", 1)
         assert first.pushes[0] == {"channel": "open:x", "subscribe": {"data": "welcome"}}
+        await turn()
         assert [caller.data("open:x") for caller in (first, second, bob)] == [[1], [1], []]
         assert [push for push in second.pushes if "subscribe" in push] == []
 
@@ -387,11 +391,13 @@ class TestTwoHubs:
         assert (await also_ada.rpc("who"))["error"]["code"] == 108
         assert (await one.publish("kept:x", 1)).offset == (await two.publish("kept:x", 1)).offset == 1
         await one.publish("open:x", "one")
+        await turn()
         assert (ada.data("open:x"), also_ada.data("open:x")) == (["one"], [])
         await one.stop()
         assert ada.wire.end == (3001, "shutdown")
         assert also_ada.wire.end is None
         await two.publish("open:x", "two")
+        await turn()
         assert also_ada.data("open:x") == ["two"]
 
 
@@ -429,6 +435,7 @@ class TestSlowHandlers:
             clock.advance(5.0)
             ada.connection.wake()
         await hub.publish("open:x", "meanwhile")
+        await turn()
         assert ada.data("open:x") == ["meanwhile"]
         assert (await bob.rpc("other"))["error"]["code"] == 104
         later = ada.begin({"unsubscribe": {"channel": "open:x"}})

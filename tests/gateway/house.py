@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from typing import Any, Self
 
-from tests.gateway.wire import SECRET, Caller, Wire
+from tests.gateway.wire import SECRET, Caller, Wire, turn
 
 from tidings import events
 from tidings.brokers.base import Accepted, Broker
@@ -85,7 +85,10 @@ class House:
         return caller
 
     async def publish(self, channel: str, data: object) -> Accepted:
-        return await self.node.hub.publish(channel, Publication(payloads.encode(data)))
+        """Publish, and let the loop write it."""
+        accepted = await self.node.hub.publish(channel, Publication(payloads.encode(data)))
+        await turn()
+        return accepted
 
     def told(self, kind: type[events.Fact]) -> list[Any]:
         """The facts of one kind."""

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 from tests.gateway.house import House
-from tests.gateway.wire import HANDSHAKE, Caller, Wire, until
+from tests.gateway.wire import HANDSHAKE, Caller, Wire, turn, until
 
 from tidings import events
 from tidings.brokers.memory import MemoryBroker
@@ -136,6 +136,7 @@ class TestWaiting:
             house.clock.advance(8.0)
             ada.connection.wake()
             await house.publish("news", 1)
+            await turn()
             assert ada.data("news") == [1]
             application.gate.set()
             assert (await ada.reply(3))["rpc"] == {"data": "done"}
@@ -183,6 +184,7 @@ class TestServerSide:
         ada = await house.caller()
         await ada.connection.subscribe("news", SubscriptionGrant(data=b'"welcome"'))
         await house.publish("news", 1)
+        await turn()
         assert [sorted(push) for push in ada.pushes] == [["channel", "subscribe"], ["channel", "pub"]]
         assert ada.pushes[0]["subscribe"] == {"data": "welcome"}
         with pytest.raises(AlreadySubscribed):
@@ -281,7 +283,7 @@ class TestTheEnd:
         messages = list(ada.wire.messages)
         ada.connection.pause()
         ada.connection.resume()
-        ada.connection.hold(Held(b"late"))
+        ada.connection.outbox.hold(Held(b"late"))
         assert (ada.wire.messages, ada.connection.outbox.queued_bytes) == (messages, 0)
 
     async def test_who_says_nothing_is_stale(self, house: House) -> None:

@@ -10,7 +10,7 @@ from msgspec import Raw
 from tidings import events
 from tidings.channels.options import ChannelOptions, SlowPolicy
 from tidings.clock import ManualClock
-from tidings.gateway.fanout import Encoding, Fanout
+from tidings.gateway.fanout import JOIN_LIMIT_BYTES, Encoding, Fanout
 from tidings.gateway.outbox import Held, Outbox
 from tidings.hooks import Hooks
 from tidings.model import ClientInfo, Publication
@@ -60,14 +60,43 @@ class Framing:
         return b"<" + payload + b">"
 
 
+class Box(Outbox):
+    """An outbox that shows what it holds."""
+
+    def __init__(self, write: Callable[[bytes], None]) -> None:
+        super().__init__(write, 1000, self)
+        self.held: list[Held] = []
+
+    def hold(self, message: Held) -> None:
+        self.held.append(message)
+
+    def on_dropped(self, message: Held, count: int) -> None: ...
+
+    def on_overflow(self, message: Held) -> None: ...
+
+
+class Turn:
+    """One turn of the event loop: what is to be done at its end."""
+
+    def __init__(self) -> None:
+        self._later: list[Callable[[], None]] = []
+
+    def soon(self, call: Callable[[], None]) -> None:
+        self._later.append(call)
+
+    def end(self) -> None:
+        later, self._later = self._later, []
+        for call in later:
+            call()
+
+
 class Ear:
     """A member that keeps what it gets. `then` is called with every message that is written to it."""
 
     def __init__(self, codec: Codec, wrap: Callable[[bytes], bytes], then: Callable[[], None] = lambda: None) -> None:
         self.encoding = Encoding(codec, wrap)
-        self.outbox = Outbox(self._hear, 1000)
+        self.outbox = Box(self._hear)
         self.heard: list[bytes] = []
-        self.held: list[Held] = []
         self.inexpressible = 0
         self._then = then
 
@@ -75,8 +104,9 @@ class Ear:
         self.heard.append(data)
         self._then()
 
-    def hold(self, message: Held) -> None:
-        self.held.append(message)
+    @property
+    def held(self) -> list[Held]:
+        return self.outbox.held
 
     def on_inexpressible(self) -> None:
         self.inexpressible += 1
@@ -96,8 +126,9 @@ def facts() -> list[events.Fact]:
 
 @pytest.fixture
 def fanout(clock: ManualClock, facts: list[events.Fact]) -> Fanout:
+    """A fan-out whose turns end at once."""
     options = ChannelOptions(slow_policy=SlowPolicy.LATEST)
-    return Fanout("chat:lobby", options, clock, Hooks(facts.append))
+    return Fanout("chat:lobby", options, clock, Hooks(facts.append), soon=lambda call: call())
 
 
 def ears(fanout: Fanout, number: int, codec: Codec = JSON, wrap: Callable[[bytes], bytes] = bytes) -> list[Ear]:
@@ -193,6 +224,77 @@ class TestMembers:
         assert slow.held == [Held(data, "chat:lobby", "chat", SlowPolicy.LATEST)]
         assert other.held[0] is slow.held[0]
         assert (slow.heard, quick.heard) == ([], [data])
+
+
+class TestOneTurn:
+    """What is published within one turn of the loop."""
+
+    @pytest.fixture
+    def turn(self) -> Turn:
+        return Turn()
+
+    @pytest.fixture
+    def fanout(self, turn: Turn, clock: ManualClock) -> Fanout:
+        return Fanout("a", ChannelOptions(slow_policy=SlowPolicy.LATEST), clock, Hooks(), turn.soon)
+
+    def test_leaves_in_one_message(self, fanout: Fanout, turn: Turn) -> None:
+        """In order, joined as the encoding joins replies, and wrapped once."""
+        frame = Framing()
+        json, protobuf = ears(fanout, 3, JSON, frame), ears(fanout, 1, PROTOBUF)
+        for number in (b"1", b"2"):
+            fanout.publish(Publication(number))
+        assert json[0].heard == []
+        turn.end()
+        both = b'<{"push":{"channel":"a","pub":{"data":1}}}\n{"push":{"channel":"a","pub":{"data":2}}}>'
+        assert [ear.heard for ear in json] == [[both]] * 3
+        assert frame.wrapped == 1
+        assert protobuf[0].heard == [b"\x0a\x22\x08\x12\x01a\x22\x03\x22\x011\x0a\x22\x08\x12\x01a\x22\x03\x22\x012"]
+        turn.end()
+        assert len(json[0].heard) == 1
+
+    def test_is_not_for_who_comes_after(self, fanout: Fanout, turn: Turn) -> None:
+        """Its reply says that it has this publication already."""
+        (early,) = ears(fanout, 1)
+        fanout.publish(Publication(b"1"))
+        (late,) = ears(fanout, 1)
+        turn.end()
+        assert (len(early.heard), len(late.heard)) == (1, 0)
+
+    def test_is_for_who_leaves_after(self, fanout: Fanout, turn: Turn) -> None:
+        (leaving,) = ears(fanout, 1)
+        fanout.publish(Publication(b"1"))
+        fanout.discard(leaving)
+        assert len(leaving.heard) == 1
+        turn.end()
+        assert len(leaving.heard) == 1
+
+    def test_is_held_one_by_one(self, fanout: Fanout, turn: Turn) -> None:
+        """A slow client may have to do without one of them."""
+        slow, quick = ears(fanout, 2)
+        slow.outbox.pause()
+        for number in (b"1", b"2"):
+            fanout.publish(Publication(number))
+        turn.end()
+        assert [held.data[-4:-3] for held in slow.held] == [b"1", b"2"]
+        assert len(quick.heard) == 1
+
+    def test_comes_before_the_news_that_its_publisher_left(self, fanout: Fanout, turn: Turn) -> None:
+        (ear,) = ears(fanout, 1)
+        fanout.publish(Publication(b"1"))
+        fanout.leave(ADA)
+        assert [b'"pub"' in message for message in ear.heard] == [True, False]
+        turn.end()
+        assert len(ear.heard) == 2
+
+    def test_does_not_wait_when_it_is_much(self, fanout: Fanout, turn: Turn) -> None:
+        """A client that stalls gets no more before it can ask for a pause than it would get otherwise."""
+        (ear,) = ears(fanout, 1)
+        for _ in range(10):
+            fanout.publish(Publication(b'"' + b"x" * 10_000 + b'"'))
+        assert [message.count(b"push") for message in ear.heard] == [7]
+        turn.end()
+        assert [message.count(b"push") for message in ear.heard] == [7, 3]
+        assert all(len(message) < JOIN_LIMIT_BYTES + 11_000 for message in ear.heard)
 
 
 class TestWhatCannotBeSaid:

@@ -208,7 +208,7 @@ async def test_a_hesitant_connection_is_found_out() -> None:
         storm = Storm(seed, PLAIN, HesitantNode)
         await storm.blow()
         found += any(untimely(caller.heard) for caller in storm.subscribers)
-    assert found > 5
+    assert found > 2
 
 
 async def test_after_the_reply_everything_comes_once_and_in_order() -> None:

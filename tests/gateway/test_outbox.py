@@ -80,10 +80,23 @@ class TestBacklog:
         assert backlog.put(held(b"aa", SlowPolicy.LATEST, "price:a", "price")) == 0
 
 
+class Owner:
+    """Notes what could not be kept."""
+
+    def __init__(self) -> None:
+        self.heard: list[tuple[str, bytes, int]] = []
+
+    def on_dropped(self, message: Held, count: int) -> None:
+        self.heard.append(("dropped", message.data, count))
+
+    def on_overflow(self, message: Held) -> None:
+        self.heard.append(("overflow", message.data, 1))
+
+
 class TestOutbox:
     def test_what_is_held_is_written_on_resume(self) -> None:
         written: list[bytes] = []
-        outbox = Outbox(written.append, 100)
+        outbox = Outbox(written.append, 100, Owner())
         outbox.pause()
         outbox.hold(held(b"1"))
         outbox.hold(held(b"2"))
@@ -99,7 +112,7 @@ class TestOutbox:
             written.append(data)
             outbox.pause()
 
-        outbox = Outbox(write, 100)
+        outbox = Outbox(write, 100, Owner())
         outbox.pause()
         for data in (b"1", b"2"):
             outbox.hold(held(data))
@@ -108,9 +121,21 @@ class TestOutbox:
         outbox.resume()
         assert written == [b"1", b"2"]
 
-    def test_a_closed_outbox_holds_nothing(self) -> None:
-        outbox = Outbox(lambda _: None, 100)
+    def test_the_owner_hears_of_what_is_given_up(self) -> None:
+        owner = Owner()
+        outbox = Outbox(lambda _: None, 2, owner)
+        outbox.pause()
+        for data in (b"t1", b"t2"):
+            outbox.hold(held(data, SlowPolicy.DROP_OLDEST, "ticker:a", "ticker"))
+        outbox.hold(held(b"!"))
+        assert owner.heard == [("dropped", b"t2", 1), ("overflow", b"!", 1)]
+
+    def test_a_closed_outbox_takes_nothing(self) -> None:
+        written: list[bytes] = []
+        outbox = Outbox(written.append, 100, Owner())
         outbox.pause()
         outbox.hold(held(b"1"))
         outbox.close()
-        assert (outbox.queued_bytes, outbox.flowing) == (0, False)
+        outbox.hold(held(b"2"))
+        outbox.resume()
+        assert (written, outbox.queued_bytes, outbox.flowing) == ([], 0, False)

@@ -38,6 +38,11 @@ async def until(condition: Callable[[], object]) -> None:
             await asyncio.sleep(0)
 
 
+async def turn() -> None:
+    """Let the loop take a turn: what was published in this one is written at its end."""
+    await asyncio.sleep(0)
+
+
 def unframed(payload: bytes) -> bytes:
     """How a message is wrapped here: not at all. One function, so that all connections may share bytes."""
     return payload

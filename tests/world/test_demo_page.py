@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import re
+import shutil
 import signal
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from typing import Any
@@ -100,6 +101,7 @@ def message(page: Page, text: str) -> Any:
     return page.locator(".message", has=page.get_by_text(text, exact=True))
 
 
+@pytest.mark.skipif(shutil.which("curl") is None, reason="needs curl on the PATH")
 async def test_line_from_the_page(server: Server, visit: Visit, unique: str) -> None:
     """What the page's line publishes from a terminal appears on the page."""
     page = await visit(server)

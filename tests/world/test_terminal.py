@@ -7,6 +7,7 @@ import os
 import pty
 import re
 import shlex
+import shutil
 import subprocess
 import termios
 from pathlib import Path
@@ -27,6 +28,7 @@ def config(tmp_path: Path) -> Path:
     return written(SETTINGS, tmp_path)
 
 
+@pytest.mark.skipif(shutil.which("curl") is None, reason="needs curl on the PATH")
 @pytest.mark.parametrize("columns", ["40", "200"])
 def test_line_to_paste(columns: str) -> None:
     """At any width the demo writes one physical line that begins with curl; a shell that runs it publishes."""

@@ -92,6 +92,8 @@ class Handler:
 
     def _possible(self, name: str, wanted: Any) -> Any:
         """The type, if values can be decoded to it."""
+        if wanted is object:
+            return Any
         try:
             foreign = isinstance(msgspec.inspect.type_info(wanted), msgspec.inspect.CustomType)
         except TypeError as error:

@@ -18,7 +18,7 @@ from tidings.gateway import desk
 from tidings.gateway.client import Client
 from tidings.gateway.fanout import Encoding
 from tidings.gateway.grants import SubscriptionGrant
-from tidings.gateway.outbox import Held, Outbox, Overflow
+from tidings.gateway.outbox import Held, Outbox
 from tidings.gateway.premises import Premises
 from tidings.gateway.session import Session
 from tidings.gateway.session.state import Phase
@@ -63,7 +63,7 @@ class Connection:
     ) -> None:
         self.client_id = client_id
         self.encoding = Encoding(codec, transport.wrap)
-        self.outbox = Outbox(transport.write, premises.queue_limit_bytes)
+        self.outbox = Outbox(transport.write, premises.queue_limit_bytes, self)
         self.handshake: Handshake | None = handshake
         self._premises = premises
         self._transport = transport
@@ -129,8 +129,7 @@ class Connection:
         self.outbox.pause()
 
     def resume(self) -> None:
-        if self._session.state.phase is not Phase.CLOSED:
-            self.outbox.resume()
+        self.outbox.resume()
 
     def lost(self, code: int, reason: str) -> None:
         by_server = self._session.state.phase is Phase.CLOSED
@@ -155,23 +154,21 @@ class Connection:
 
     # In, from the channels (`Member`).
 
-    def hold(self, message: Held) -> None:
-        if self._session.state.phase is Phase.CLOSED:
-            return
-        try:
-            dropped = self.outbox.hold(message)
-        except Overflow:
-            self._announce_drop(message, 1)
-            self.end(codes.SLOW)
-        else:
-            if dropped:
-                self._announce_drop(message, dropped)
-
     def on_insufficient_state(self, channel: str) -> None:
         self._perform(self._session.lose_state(channel, self._now()))
 
     def on_inexpressible(self) -> None:
         self.end(codes.INAPPROPRIATE_PROTOCOL)
+
+    # In, from the outbox (`Owner`).
+
+    def on_dropped(self, message: Held, count: int) -> None:
+        dropped = events.Dropped(self.client_id, self.user, message.channel, message.policy, count)
+        self._premises.hooks.announce(dropped)
+
+    def on_overflow(self, message: Held) -> None:
+        self.on_dropped(message, 1)
+        self.end(codes.SLOW)
 
     # In, from the server.
 
@@ -276,7 +273,7 @@ class Connection:
         if self.outbox.flowing:
             self.outbox.write(data)
         else:
-            self.hold(Held(data))
+            self.outbox.hold(Held(data))
 
     def _close(self, disconnect: Disconnect) -> None:
         self._forget(disconnect.code, disconnect.reason)
@@ -321,7 +318,3 @@ class Connection:
             await handler(self.client, *facts)
         except Exception as error:
             self._premises.hooks.announce(events.CommandFailed(handler.__name__, self.client_id, error))
-
-    def _announce_drop(self, message: Held, count: int) -> None:
-        dropped = events.Dropped(self.client_id, self.user, message.channel, message.policy, count)
-        self._premises.hooks.announce(dropped)

@@ -1,6 +1,7 @@
 """One publication to many connections: encoded once per kind of connection, then written in a loop.
 
-The loop does nothing per subscriber but the write itself. Subscribers that share codec and framing share the bytes.
+The loop does nothing per subscriber but the write itself. Subscribers that share codec and framing share the bytes, and
+what is published within one turn of the event loop leaves in one message: a burst costs each of them one write.
 """
 
 from __future__ import annotations
@@ -20,6 +21,12 @@ from tidings.model import ClientInfo, Publication
 from tidings.wire.centrifuge.codec import Codec, Inexpressible, client_info, publication
 from tidings.wire.centrifuge.messages import Join, Leave, Push, Reply
 
+JOIN_LIMIT_BYTES = 65536
+"""How much may leave in one message. It is also the most that a connection gets before it can ask for a pause."""
+
+Soon = Callable[[Callable[[], None]], object]
+"""Calls something at the end of the current turn of the event loop."""
+
 
 class Encoding(NamedTuple):
     """What has to be equal for two connections to take the same bytes."""
@@ -34,60 +41,94 @@ class Member(Subscriber, Protocol):
     encoding: Encoding
     outbox: Outbox
 
-    def hold(self, message: Held) -> None:
-        """Queue a message that cannot be written at once."""
-
     def on_inexpressible(self) -> None:
         """The channel carries something that this client's encoding cannot express."""
 
 
 class Group:
-    """Members that share an encoding. They may leave while a message is being written to them."""
+    """Members that share an encoding. They may leave while something is being written to them.
 
-    __slots__ = ("_members", "_snapshot")
+    `template` is what is held for members that are slow: everything but the bytes.
+    """
 
-    def __init__(self) -> None:
-        self._members: set[Member] = set()
-        self._snapshot: tuple[Member, ...] | None = None
+    __slots__ = ("_encoding", "_members", "_outboxes", "_pending", "_pending_bytes", "_soon", "_template")
+
+    def __init__(self, encoding: Encoding, template: Held, soon: Soon) -> None:
+        self._encoding = encoding
+        self._template = template
+        self._soon = soon
+        self._members: dict[Member, Outbox] = {}
+        self._outboxes: tuple[Outbox, ...] | None = None
+        """The outboxes of all members, made anew only after a change."""
+        self._pending: list[bytes] = []
+        self._pending_bytes = 0
 
     def __len__(self) -> int:
         return len(self._members)
 
-    def members(self) -> tuple[Member, ...]:
-        """The members as of now; made anew only after a change."""
-        if self._snapshot is None:
-            self._snapshot = tuple(self._members)
-        return self._snapshot
-
     def add(self, member: Member) -> None:
-        self._members.add(member)
-        self._snapshot = None
+        self.flush()  # What was published before is not for somebody who comes after.
+        self._members[member] = member.outbox
+        self._outboxes = None
 
     def discard(self, member: Member) -> None:
-        self._members.discard(member)
-        self._snapshot = None
+        self.flush()
+        self._members.pop(member, None)
+        self._outboxes = None
 
-    def write(self, message: Held) -> None:
-        data = message.data
-        for member in self.members():
-            outbox = member.outbox
+    def put(self, push: Callable[[Codec], Push]) -> None:
+        """Write a push to all members at the end of this turn, together with what else is put until then."""
+        codec = self._encoding.codec
+        try:
+            payload = codec.encode(Reply(push=push(codec)))
+        except Inexpressible:
+            for member in tuple(self._members):
+                member.on_inexpressible()
+            return
+        self._pending.append(payload)
+        self._pending_bytes += len(payload)
+        if self._pending_bytes >= JOIN_LIMIT_BYTES:
+            self.flush()
+        elif len(self._pending) == 1:
+            self._soon(self.flush)
+
+    def flush(self) -> None:
+        """Write what is pending."""
+        if not self._pending:
+            return
+        payloads, self._pending, self._pending_bytes = self._pending, [], 0
+        if self._outboxes is None:
+            self._outboxes = tuple(self._members.values())
+        codec, wrap = self._encoding
+        data = wrap(payloads[0] if len(payloads) == 1 else codec.join(payloads))
+        slow = []
+        for outbox in self._outboxes:
             if outbox.flowing:
                 outbox.write(data)
             else:
-                member.hold(message)
+                slow.append(outbox)
+        if slow:
+            self._hold(slow, payloads)
+
+    def _hold(self, slow: list[Outbox], payloads: list[bytes]) -> None:
+        """Hold each publication by itself, so that each can be given up by itself."""
+        for payload in payloads:
+            message = self._template.containing(self._encoding.wrap(payload))
+            for outbox in slow:
+                outbox.hold(message)
 
 
 class Fanout:
     """The local subscribers of one channel, as an `Audience` of connections."""
 
-    __slots__ = ("_channel", "_clock", "_groups", "_hooks", "_namespace", "_policy", "_size", "_watchers")
+    __slots__ = ("_channel", "_clock", "_groups", "_hooks", "_size", "_soon", "_template", "_watchers")
 
-    def __init__(self, channel: str, options: ChannelOptions, clock: Clock, hooks: Hooks) -> None:
+    def __init__(self, channel: str, options: ChannelOptions, clock: Clock, hooks: Hooks, soon: Soon) -> None:
         self._channel = channel
-        self._namespace = names.namespace(channel)
-        self._policy = options.slow_policy
+        self._template = Held(b"", channel, names.namespace(channel), options.slow_policy)
         self._clock = clock
         self._hooks = hooks
+        self._soon = soon
         self._groups: dict[Encoding, Group] = {}
         self._watchers: dict[Encoding, Group] = {}
         """Those who are also told who comes and goes."""
@@ -97,9 +138,9 @@ class Fanout:
         return self._size
 
     def add(self, subscriber: Member, *, join_leave: bool) -> None:
-        self._groups.setdefault(subscriber.encoding, Group()).add(subscriber)
+        self._enter(self._groups, subscriber)
         if join_leave:
-            self._watchers.setdefault(subscriber.encoding, Group()).add(subscriber)
+            self._enter(self._watchers, subscriber)
         self._size = sum(map(len, self._groups.values()))
 
     def discard(self, subscriber: Member) -> None:
@@ -107,27 +148,31 @@ class Fanout:
             if (group := groups.get(subscriber.encoding)) is not None:
                 group.discard(subscriber)
                 if not group:
-                    del groups[subscriber.encoding]
+                    groups.pop(subscriber.encoding, None)
         self._size = sum(map(len, self._groups.values()))
 
     def publish(self, published: Publication) -> None:
         reached = self._size
-        self._write(self._groups, lambda codec: Push(channel=self._channel, pub=publication(published, codec)))
+        for group in list(self._groups.values()):
+            group.put(lambda codec: Push(channel=self._channel, pub=publication(published, codec)))
         age = max(0.0, self._clock.now() - published.time) if published.time else 0.0
         self._hooks.announce(events.Delivered(self._channel, reached, len(published.data), age))
 
     def join(self, info: ClientInfo) -> None:
-        self._write(self._watchers, lambda codec: Push(channel=self._channel, join=Join(client_info(info, codec))))
+        self._tell(lambda codec: Push(channel=self._channel, join=Join(client_info(info, codec))))
 
     def leave(self, info: ClientInfo) -> None:
-        self._write(self._watchers, lambda codec: Push(channel=self._channel, leave=Leave(client_info(info, codec))))
+        self._tell(lambda codec: Push(channel=self._channel, leave=Leave(client_info(info, codec))))
 
-    def _write(self, groups: dict[Encoding, Group], push: Callable[[Codec], Push]) -> None:
-        for (codec, wrap), group in list(groups.items()):
-            try:
-                data = wrap(codec.encode(Reply(push=push(codec))))
-            except Inexpressible:
-                for member in group.members():
-                    member.on_inexpressible()
-            else:
-                group.write(Held(data, self._channel, self._namespace, self._policy))
+    def _tell(self, push: Callable[[Codec], Push]) -> None:
+        for group in list(self._groups.values()):
+            group.flush()  # Who left is seen to leave after what it published.
+        for group in list(self._watchers.values()):
+            group.put(push)
+            group.flush()
+
+    def _enter(self, groups: dict[Encoding, Group], subscriber: Member) -> None:
+        encoding = subscriber.encoding
+        if encoding not in groups:
+            groups[encoding] = Group(encoding, self._template, self._soon)
+        groups[encoding].add(subscriber)

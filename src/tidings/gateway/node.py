@@ -211,7 +211,8 @@ class Node:
         return (one for one in self.users.connections(user) if client in ("", one.client_id))
 
     def _audience(self, channel: str, options: ChannelOptions) -> Fanout:
-        return Fanout(channel, options, self.clock, self.policy.hooks)
+        soon = asyncio.get_running_loop().call_soon
+        return Fanout(channel, options, self.clock, self.policy.hooks, soon)
 
     async def _finish_tasks(self) -> None:
         """What handlers still do for clients that are gone is cut off."""

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Callable
+from typing import Protocol
 
 from msgspec import Struct
 
@@ -22,6 +23,10 @@ class Held(Struct, frozen=True):
     channel: str = ""
     namespace: str = ""
     policy: SlowPolicy = SlowPolicy.DISCONNECT
+
+    def containing(self, data: bytes) -> Held:
+        """The same with other bytes."""
+        return Held(data, self.channel, self.namespace, self.policy)
 
 
 class Overflow(Exception):
@@ -89,19 +94,32 @@ class Backlog:
             del self._latest[held.channel]
 
 
+class Owner(Protocol):
+    """Whose outbox it is: hears of what could not be kept."""
+
+    def on_dropped(self, message: Held, count: int) -> None:
+        """Publications were given up when `message` came, perhaps `message` itself."""
+
+    def on_overflow(self, message: Held) -> None:
+        """`message` did not fit and must not be given up; the connection has to end."""
+
+
 class Outbox:
     """The way out of one connection, with a backlog only while its client is slow.
 
-    `write` takes what goes out at once; call it only while `flowing`. `limit` bounds the backlog, in bytes.
+    `write` takes what goes out at once; call it only while `flowing`, and `hold` otherwise. `limit` bounds the backlog,
+    in bytes.
     """
 
-    __slots__ = ("_backlog", "_limit", "flowing", "write")
+    __slots__ = ("_backlog", "_is_closed", "_limit", "_owner", "flowing", "write")
 
-    def __init__(self, write: Callable[[bytes], None], limit: int) -> None:
+    def __init__(self, write: Callable[[bytes], None], limit: int, owner: Owner) -> None:
         self.write = write
         self.flowing = True
         self._limit = limit
+        self._owner = owner
         self._backlog: Backlog | None = None
+        self._is_closed = False
 
     @property
     def queued_bytes(self) -> int:
@@ -111,14 +129,24 @@ class Outbox:
         """From now on messages have to be held."""
         self.flowing = False
 
-    def hold(self, message: Held) -> int:
-        """Queue a message until the client has caught up; see `Backlog.put`."""
+    def hold(self, message: Held) -> None:
+        """Queue a message until the client has caught up. A closed outbox takes nothing."""
+        if self._is_closed:
+            return
         if self._backlog is None:
             self._backlog = Backlog(self._limit)
-        return self._backlog.put(message)
+        try:
+            dropped = self._backlog.put(message)
+        except Overflow:
+            self._owner.on_overflow(message)
+        else:
+            if dropped:
+                self._owner.on_dropped(message, dropped)
 
     def resume(self) -> None:
         """Write what is held until there is nothing left, or the transport asks for another pause."""
+        if self._is_closed:
+            return
         self.flowing = True
         while self._backlog and self.flowing:
             self.write(self._backlog.pop().data)
@@ -127,5 +155,6 @@ class Outbox:
 
     def close(self) -> None:
         """Forget what is held, and let nothing more through."""
+        self._is_closed = True
         self.flowing = False
         self._backlog = None

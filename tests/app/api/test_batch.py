@@ -6,6 +6,7 @@ import asyncio
 import json
 
 import pytest
+from tests.gateway.wire import turn
 
 pytestmark = pytest.mark.shell
 
@@ -46,6 +47,7 @@ async def test_one_after_the_other(site):
     reader = await site.visit("42", "kept:a")
     commands = [{"publish": {"channel": "kept:a", "data": number}} for number in range(250)]
     await site.call("batch", json.dumps({"commands": commands}).encode())
+    await turn()
     assert [push["pub"]["data"] for push in reader.pushes if "pub" in push] == list(range(250))
 
 

@@ -7,6 +7,7 @@ import json
 from typing import Any
 
 import pytest
+from tests.gateway.wire import turn
 
 from tidings import events
 from tidings.errors import TidingsError, TooManyRequests
@@ -32,6 +33,7 @@ async def test_publish(site):
     """Subscribers get the data as it was posted, and in a channel without history there is nothing to answer."""
     reader = await site.visit("42", "news")
     assert await site.call("publish", b'{"channel":"news","data":{"a" : [1.0, "\\u00e9"]}}') == DONE
+    await turn()
     (heard,) = [push["pub"] for push in reader.pushes if "pub" in push]
     assert heard["data"] == {"a": [1.0, "é"]}
 
@@ -77,6 +79,7 @@ async def test_publish_twice_with_one_key(site, channel):
     reader = await site.visit("42", channel)
     body = json.dumps({"channel": channel, "data": 1, "idempotency_key": "k"}).encode()
     assert await site.call("publish", body) == await site.call("publish", body)
+    await turn()
     assert [push["pub"]["data"] for push in reader.pushes if "pub" in push] == [1]
     assert result_of(await site.call("publish", b'{"channel":"kept:b","data":1,"idempotency_key":"k"}'))["offset"] == 1
 
@@ -192,6 +195,7 @@ async def test_subscribe(site):
     push = {"channel": "news", "subscribe": {"data": {"hello": 1}}}
     assert [visitor.pushes for visitor in (first, second, other)] == [[push], [push], []]
     await site.call("publish", b'{"channel":"news","data":1}')
+    await turn()
     assert [visitor.pushes[-1]["pub"]["data"] for visitor in (first, second)] == [1, 1]
 
 
