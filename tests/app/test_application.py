@@ -474,16 +474,21 @@ class TestEnds:
         await until(lambda: told)
         assert told == ["ada"]
 
-    async def test_stopping_waits_until_all_were_told(self, hub: Tidings) -> None:
+    async def test_stopping_waits_until_all_were_told(self, hub: Tidings, gates: Gates) -> None:
         told: list[tuple[int, str]] = []
 
         @hub.on_disconnect
         async def gone(client: Client, code: int, reason: str) -> None:
-            await asyncio.sleep(0)
+            await gates.wait("storage")
             told.append((code, reason))
 
         await joined(hub)
         await joined(hub, "bob")
-        await hub.start()
-        await hub.stop()
+        stopping = asyncio.create_task(hub.stop())
+        await until(lambda: len(gates.waiting) == 2)
+        for _ in range(50):  # as many turns as stopping would otherwise take
+            await turn()
+        assert (stopping.done(), told) == (False, [])
+        gates.open("storage")
+        await stopping
         assert told == [(3001, "shutdown")] * 2

@@ -362,13 +362,15 @@ class TestLife:
 
     def test_the_first_request_starts_it(self) -> None:
         """Mounted in an application that does not know of its life."""
-        hub = Tidings(settings={**SETTINGS, "client": {"anonymous": True}})
+        hub = Tidings(settings={**SETTINGS, "client": {"insecure": True}})
         with (
             TestClient(Starlette(routes=[Mount("/realtime", hub)])) as http,
             http.websocket_connect("/realtime/connection/websocket") as websocket,
         ):
             websocket.send_text('{"id":1,"connect":{}}')
+            websocket.send_text('{"id":2,"history":{"channel":"kept:x"}}')
             assert websocket.receive_json()["connect"]["ping"] == 25
+            assert websocket.receive_json()["history"]["offset"] == 0
             http.portal.call(hub.stop)  # type: ignore[union-attr]
 
     def test_it_says_how_it_is(self) -> None:

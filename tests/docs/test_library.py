@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import re
 from collections.abc import AsyncIterator
 from types import SimpleNamespace
@@ -11,10 +10,12 @@ from typing import Any
 import pytest
 from msgspec.structs import replace
 from tests.docs.blocks import DOCS, run
-from tests.gateway.wire import HANDSHAKE, Caller, until
+from tests.gateway.wire import HANDSHAKE, Caller, turn, until
 
 import tidings
 from tidings import Tidings, errors
+from tidings.app.settings import Settings
+from tidings.brokers.base import IDEMPOTENCY_TTL
 
 pytestmark = pytest.mark.shell
 
@@ -48,6 +49,7 @@ async def test_orders(page: Any) -> None:
     assert (await ada.subscribe("orders:43"))["error"]["code"] == 103
     assert "publish" in await ada.ask({"publish": {"channel": "orders:42", "data": "late"}})
     await page.ship(42)
+    await turn()
     assert ada.data("orders:42") == [{"by": "ada", "comment": "late"}, {"status": "shipped"}]
 
 
@@ -123,4 +125,10 @@ async def test_the_settings_keep_strangers_out() -> None:
         stranger = Caller(hub.node)
         stranger.arrive()
         assert await stranger.ended() == (3501, "bad request")
-        await asyncio.sleep(0)
+
+
+async def test_numbers_are_those_of_the_code() -> None:
+    text = " ".join((DOCS / "library.md").read_text().split())
+    assert f"up to {Settings().client.command_queue_limit} may wait" in text
+    assert "within five minutes" in text
+    assert IDEMPOTENCY_TTL == 5 * 60

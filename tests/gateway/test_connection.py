@@ -19,6 +19,7 @@ from tidings.gateway.application import NoApplication
 from tidings.gateway.client import Client
 from tidings.gateway.grants import SubscriptionGrant
 from tidings.gateway.outbox import Held
+from tidings.model import Publication
 from tidings.wire.centrifuge.protobuf import PROTOBUF
 
 pytestmark = pytest.mark.shell
@@ -254,6 +255,16 @@ class TestTheEnd:
         await until(lambda: asyncio.all_tasks() - standing() == set())
         gc.collect()
         assert gone() is None
+
+    async def test_who_is_lost_with_a_publication_under_way_costs_nobody_else(self, house: House) -> None:
+        """It was published a moment before, and is written to everybody but the one that is gone."""
+        callers = [await house.caller(user, "news") for user in ("ada", "bob", "eve")]
+        for caller in (callers[1], callers[0]):
+            await house.node.hub.publish("news", Publication(b"1"))
+            caller.wire.lose()
+        await turn()
+        assert [caller.data("news") for caller in callers] == [[1], [], [1, 1]]
+        assert house.node.hub.channels() == {"news": 1}
 
     async def test_it_is_told_once(self) -> None:
         """The application hears of it when the connection ends, and not again when its transport is gone."""

@@ -69,6 +69,7 @@ class Wire:
     # Out, for the peer.
 
     def write(self, data: bytes, /) -> None:
+        assert not self._lost, "a transport that is lost cannot be written to"
         if self.end is not None:
             return
         self.messages.append(data)

@@ -11,7 +11,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from typing import Any
 
 import pytest
-from playwright.async_api import Browser, ConsoleMessage, Expect, Page, async_playwright
+from playwright.async_api import Browser, ConsoleMessage, Expect, Page, Request, WebSocket, async_playwright
 from tests.dashboard.demo.conftest import CHROMIUM, SWITCHES
 from tests.world.server import PATIENCE, Server, serve
 
@@ -45,32 +45,37 @@ async def browser() -> AsyncIterator[Browser]:
 
 @pytest.fixture
 async def visit(browser: Browser) -> AsyncIterator[Visit]:
-    """Open the page as somebody new. Requests to others, and complaints in the console, fail the test."""
+    """Open the page as somebody new, and wait until it is live. What is wrong with a page fails the test."""
     complaints: list[str] = []
 
     async def visit(server: Server, **options: Any) -> Page:
         context = await browser.new_context(**(DESKTOP | options))
         page = await context.new_page()
-        ours = re.compile(rf"(http|ws)://127\.0\.0\.1:{server.port}/")
-
-        def check(kind: str, url: str) -> None:
-            if not ours.match(url):
-                complaints.append(f"{kind} to {url}")
-
-        def hear(message: ConsoleMessage) -> None:
-            if message.type in ("error", "warning"):
-                complaints.append(message.text)
-
-        page.on("request", lambda request: check("request", request.url))
-        page.on("websocket", lambda websocket: check("websocket", websocket.url))
-        page.on("console", hear)
-        page.on("pageerror", lambda error: complaints.append(str(error)))
+        watch(page, server.port, complaints)
         await page.goto(server.url)
         await state(page, "live")
         return page
 
     yield visit
     assert complaints == []
+
+
+def watch(page: Page, port: int, complaints: list[str]) -> None:
+    """Note errors, what the console is told, and whom the page asks besides its server."""
+    ours = re.compile(rf"(http|ws)://127\.0\.0\.1:{port}/")
+
+    def hear(message: ConsoleMessage) -> None:
+        if message.type in ("error", "warning"):
+            complaints.append(message.text)
+
+    def follow(request: Request | WebSocket) -> None:
+        if not ours.match(request.url):
+            complaints.append(f"a request to {request.url}")
+
+    page.on("console", hear)
+    page.on("pageerror", lambda error: complaints.append(str(error)))
+    page.on("request", follow)
+    page.on("websocket", follow)
 
 
 async def state(page: Page, name: str) -> None:
@@ -152,7 +157,6 @@ async def test_restarted_server(browser: Browser) -> None:
         first.signal(signal.SIGKILL)
         await state(page, "reconnecting")
     with Server(serve("--demo", port=first.port)) as second:
-        await page.locator("#retry").click()
         await state(page, "live")
         await expect(page.locator(".line[data-kind=lost]")).to_have_count(1)
         await say(page, "and on")

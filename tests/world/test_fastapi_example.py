@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import re
 import sys
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -63,20 +63,31 @@ def http(server: Server) -> Iterator[httpx2.Client]:
 
 
 @pytest.fixture
-async def comes(server: Server) -> AsyncIterator[Callable[..., Any]]:
-    """Connects a customer; all leave at the end."""
+async def introduce() -> AsyncIterator[Callable[..., Customer]]:
+    """Makes customers of a server. All have left at the end, and their sockets are closed."""
     customers: list[Customer] = []
 
-    async def comes(**how: Any) -> Customer:
+    def introduce(server: Server, **how: Any) -> Customer:
         customers.append(Customer(server.websocket, **how))
-        await customers[-1].connect()
         return customers[-1]
 
-    yield comes
+    yield introduce
     for customer in customers:
         await customer.client.disconnect()
     if tasks := asyncio.all_tasks() - {asyncio.current_task()}:
         await asyncio.wait(tasks, timeout=PATIENCE)
+
+
+@pytest.fixture
+def comes(server: Server, introduce: Callable[..., Customer]) -> Callable[..., Awaitable[Customer]]:
+    """Connects a customer."""
+
+    async def comes(**how: Any) -> Customer:
+        customer = introduce(server, **how)
+        await customer.connect()
+        return customer
+
+    return comes
 
 
 async def test_the_shops_own_routes_are_as_before(server: Server, http: httpx2.Client) -> None:
@@ -90,7 +101,7 @@ async def test_the_shops_own_routes_are_as_before(server: Server, http: httpx2.C
             assert await websocket.recv() == f"hello {number}"
 
 
-async def test_a_customer_watches_an_order(comes: Callable[..., Any], http: httpx2.Client) -> None:
+async def test_a_customer_watches_an_order(comes: Callable[..., Awaitable[Customer]], http: httpx2.Client) -> None:
     """The cookie says whose it is; what the shop posts arrives, with its place in the stream."""
     ada = await comes(headers=ADAS_COOKIE)
     order = await ada.subscribe("orders:42")
@@ -100,14 +111,16 @@ async def test_a_customer_watches_an_order(comes: Callable[..., Any], http: http
 
 
 @pytest.mark.parametrize(("order", "code"), [("43", 103), ("mine", 107)])
-async def test_nobody_watches_the_order_of_another(comes: Callable[..., Any], order: str, code: int) -> None:
+async def test_nobody_watches_the_order_of_another(
+    comes: Callable[..., Awaitable[Customer]], order: str, code: int
+) -> None:
     """Nor one that cannot be."""
     ada = await comes(headers=ADAS_COOKIE)
     channel = await ada.try_to_subscribe(f"orders:{order}")
     assert (await channel.next(UnsubscribedContext)).code == code
 
 
-async def test_a_token_does_as_well(comes: Callable[..., Any]) -> None:
+async def test_a_token_does_as_well(comes: Callable[..., Awaitable[Customer]]) -> None:
     """Two customers with two ways to say who they are; what one of them says both of them hear."""
     phone, browser = await comes(token=token("ada")), await comes(headers=ADAS_COOKIE)
     heard = [await customer.subscribe("orders:42") for customer in (phone, browser)]
@@ -120,13 +133,13 @@ async def test_a_token_does_as_well(comes: Callable[..., Any]) -> None:
     assert refused.value.code == 103
 
 
-async def test_a_stranger_is_not_let_in(server: Server) -> None:
-    stranger = Customer(server.websocket)
+async def test_a_stranger_is_not_let_in(server: Server, introduce: Callable[..., Customer]) -> None:
+    stranger = introduce(server)
     await stranger.client.connect()
     assert (await stranger.journal.skip_to(DisconnectedContext)).code == 103
 
 
-async def test_a_call_has_types(comes: Callable[..., Any]) -> None:
+async def test_a_call_has_types(comes: Callable[..., Awaitable[Customer]]) -> None:
     """And what does not fit them is told with the name of the field."""
     ada = await comes(headers=ADAS_COOKIE)
     assert await ada.rpc("postage", {"kilograms": 2}) == {"euros": 9.0}
@@ -136,7 +149,7 @@ async def test_a_call_has_types(comes: Callable[..., Any]) -> None:
     assert refused.value.code == 107
 
 
-async def test_the_shop_hears_who_has_left(comes: Callable[..., Any], http: httpx2.Client) -> None:
+async def test_the_shop_hears_who_has_left(comes: Callable[..., Awaitable[Customer]], http: httpx2.Client) -> None:
     bob = await comes(token=token("bob"))
     assert http.get("/customers/bob").json() == {"last_seen": None}
     await bob.client.disconnect()
@@ -147,7 +160,7 @@ async def test_the_shop_hears_who_has_left(comes: Callable[..., Any], http: http
 
 
 async def test_it_goes_the_way_that_the_server_allows(
-    comes: Callable[..., Any], http: httpx2.Client, host: str
+    comes: Callable[..., Awaitable[Customer]], http: httpx2.Client, host: str
 ) -> None:
     """Under our protocol class the hub takes the connection over; elsewhere it speaks plain ASGI."""
     await comes(headers=ADAS_COOKIE)
@@ -157,12 +170,11 @@ async def test_it_goes_the_way_that_the_server_allows(
     assert [(transport, float(number) >= 1) for transport, number in gauges] == [(HOSTS[host][1], True)]
 
 
-async def test_a_server_that_stops_says_so() -> None:
+async def test_a_server_that_stops_says_so(introduce: Callable[..., Customer]) -> None:
     """On the fast path, where the connections are the hub's: the client knows that it may come back."""
     with Server(HOSTS["uvicorn with our protocol"][0], mounted="/realtime") as server:
-        ada = Customer(server.websocket, headers=ADAS_COOKIE)
+        ada = introduce(server, headers=ADAS_COOKIE)
         await ada.connect()
         await asyncio.to_thread(server.stop)
         told = await ada.journal.skip_to(ConnectingContext)
         assert (told.code, told.reason) == (3001, "shutdown")
-        await ada.client.disconnect()

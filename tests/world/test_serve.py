@@ -12,7 +12,7 @@ from pathlib import Path
 import httpx2
 import pytest
 from tests.world.backend import token
-from tests.world.server import Server, run, serve, written
+from tests.world.server import Server, run, serve, uvicorn, written
 from tests.world.settings import SETTINGS
 from tests.world.visitor import Visitor
 from websockets.asyncio.client import connect
@@ -78,6 +78,16 @@ def test_signal_sends_everybody_away(config: Path, number: signal.Signals) -> No
         assert ada.farewell() == (3001, "shutdown")
         assert server.wait() == 0
         assert "Traceback" not in server.log
+
+
+def test_uvicorn_sends_everybody_away() -> None:
+    """An application that uvicorn hosts tells its clients the same; uvicorn then ends by the signal, as ever."""
+    with Server(uvicorn("tests.world.application:app"), mounted="/realtime") as server:
+        with Visitor(server.websocket) as ada:
+            ada.ask(connect={"token": token("ada")})
+            server.signal(signal.SIGTERM)
+            assert ada.farewell() == (3001, "shutdown")
+        assert server.wait() == -signal.SIGTERM
 
 
 def test_second_signal_ends_at_once(config: Path) -> None:

@@ -133,6 +133,7 @@ class Connection:
 
     def lost(self, code: int, reason: str) -> None:
         by_server = self._session.state.phase is Phase.CLOSED
+        self.outbox.close()  # Leaving a channel writes what is pending in it, and there is nobody to write to any more.
         self._perform(self._session.lost(self._now()))
         self._forget(code, reason)
         self._premises.connections.discard(self)

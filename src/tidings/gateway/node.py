@@ -117,6 +117,8 @@ class Node:
 
     async def start(self) -> None:
         """Start, if nobody has; otherwise wait until it has started. Raises `BrokerUnavailable`."""
+        if self._watching is not None:
+            return
         if self._starting is None or (self._starting.done() and self._starting.exception() is not None):
             self._starting = asyncio.create_task(self.hub.start(), name="start of the hub")
         await asyncio.shield(self._starting)
