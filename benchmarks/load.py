@@ -35,17 +35,28 @@ class Delivered(msgspec.Struct, frozen=True):
     p99_ms: float
 
     @property
+    def per_second(self) -> float:
+        """Messages of one subscriber in a second."""
+        return self.fewest / self.seconds
+
+    @property
     def load_share(self) -> float:
         """How much of its core the load client used."""
         return self.cpu_seconds / self.seconds
 
 
 class Opened(msgspec.Struct, frozen=True):
-    """How opening connections went; `open` is how many there are now."""
+    """How opening connections went; `open` is how many there are now.
+
+    The percentiles are of the time from a connection's first packet to the answer that says it is subscribed.
+    """
 
     open: int
     seconds: float
     cpu_seconds: float
+    p50_ms: float
+    p95_ms: float
+    p99_ms: float
 
     @property
     def load_share(self) -> float:

@@ -11,7 +11,7 @@ from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.table import Table as TerminalTable
 
-from benchmarks.rows import BURST, Row
+from benchmarks.rows import BURST, STREAM, STREAM_RATE, Row
 from benchmarks.runs import Results
 from benchmarks.servers import Server
 
@@ -79,6 +79,9 @@ BUDGETS = [
     Budget(f"the same, {BURST} in flight", "burst", "cpu_us", "{:.2f}", 1.0, 0.5, relative=True),
     Budget("KiB per idle subscriber", "memory", "kib", "{:.1f}", 12.0, 8.0),
     Budget("µs of CPU to let a client in", "connecting", "cpu_us", "{:.0f}", 400.0, 250.0),
+    Budget("ms to be let in, p99", "connecting", "p99_ms", "{:.1f}", 50.0, 50.0),
+    Budget("ms to all subscribers, p99", "single", "p99_ms", "{:.1f}", 100.0, 100.0),
+    Budget("messages a second, sustained", "sustained", "per_second", "{:,.0f}", 10_000.0, 10_000.0, floor=True),
     Budget("one stalled: the others got", "stalled", "received_share", "{:.1%}", 1.0, 1.0, floor=True),
     Budget("one stalled: p99, times that without", "stalled", "p99_ratio", "{:.2f}", 1.25, 1.25, controlled=True),
     Budget("one stalled: MiB of growth", "stalled", "growth_mib", "{:.1f}", 4.0, 4.0),
@@ -87,6 +90,8 @@ BUDGETS = [
 LATENCIES = [
     ("one at a time", "single", ["p50_ms", "p95_ms", "p99_ms"]),
     (f"bursts of {BURST}", "burst", ["p50_ms", "p95_ms", "p99_ms"]),
+    (f"{STREAM * STREAM_RATE:,.0f} a second to one", "sustained", ["p50_ms", "p95_ms", "p99_ms"]),
+    ("opening a connection", "connecting", ["p50_ms", "p95_ms", "p99_ms"]),
     ("64 kB, everybody reads", "stalled", ["p50_ms", "p95_ms", "p99_ms"]),
     ("64 kB, one stalled", "stalled", ["p50_stalled_ms", "p95_stalled_ms", "p99_stalled_ms"]),
 ]
@@ -133,7 +138,7 @@ def _latencies(results: Results, names: set[str], servers: list[Server]) -> Tabl
         if row in names
         for server in servers
     ]
-    return Table("Latency at a moderate rate, in ms", ["publications", "server", "p50", "p95", "p99"], rows)
+    return Table("Latency in ms", ["what", "server", "p50", "p95", "p99"], rows)
 
 
 def _shares(results: Results, rows: list[Row], servers: list[Server]) -> Table:

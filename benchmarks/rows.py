@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 
-from benchmarks.load import Delivered, Load
+from benchmarks.load import Delivered, Load, Opened
 from benchmarks.machine import forget_peak, peak_bytes, resident_bytes
 from benchmarks.servers import KEPT, PLAIN, Server
 
@@ -18,6 +18,9 @@ Measure = Callable[[], Figures]
 
 BURST = 8
 LARGE_BYTES = 64_000
+STREAM = 50
+STREAM_RATE = 240.0
+"""Messages in a request and requests in a second of a sustained stream: 12,000 messages a second."""
 
 
 @dataclass(frozen=True)
@@ -34,6 +37,7 @@ class Scale:
     readers: int
     broadcast: int
     broadcast_rate: float
+    sustained: int
     rounds: int
     costly_rounds: int
 
@@ -49,8 +53,9 @@ FULL = Scale(
     readers=10,
     broadcast=2000,
     broadcast_rate=200.0,
+    sustained=1200,
     rounds=7,
-    costly_rounds=3,
+    costly_rounds=5,
 )
 QUICK = Scale(
     subscribers=50,
@@ -63,6 +68,7 @@ QUICK = Scale(
     readers=3,
     broadcast=320,
     broadcast_rate=320.0,
+    sustained=120,
     rounds=2,
     costly_rounds=1,
 )
@@ -134,9 +140,22 @@ def connecting(server: Server, scale: Scale) -> Iterator[Measure]:
         def measure() -> Figures:
             with Load(server, scale.clients, KEPT) as load:
                 opened, cpu = server.spent(lambda: load.open(scale.clients))
-                return {"cpu_us": cpu / scale.clients * 1e6, "load_share": opened.load_share}
+                return {"cpu_us": cpu / scale.clients * 1e6, "load_share": opened.load_share, **_latency(opened)}
 
         measure()
+        yield measure
+
+
+@contextmanager
+def sustained(server: Server, scale: Scale) -> Iterator[Measure]:
+    """A stream of small messages to one subscriber, 12,000 of them a second offered."""
+    with server, Load(server, 1, KEPT) as load:
+        load.open(1)
+
+        def measure() -> Figures:
+            done = load.publish(scale.sustained, burst=STREAM, rate=STREAM_RATE)
+            return {"per_second": done.per_second, "load_share": done.load_share} | _latency(done) | _counts(done)
+
         yield measure
 
 
@@ -174,6 +193,7 @@ ROWS = [
     Row("burst", "eight publications in flight", burst),
     Row("memory", "idle connections", memory, costly=True),
     Row("connecting", "clients connecting", connecting),
+    Row("sustained", "a sustained stream", sustained, costly=True),
     Row("stalled", "a stalled client", stalled, costly=True),
 ]
 
@@ -186,7 +206,7 @@ def _delivery(done: Delivered, cpu: float) -> Figures:
     }
 
 
-def _latency(done: Delivered, when: str = "") -> Figures:
+def _latency(done: Delivered | Opened, when: str = "") -> Figures:
     return {f"p50{when}_ms": done.p50_ms, f"p95{when}_ms": done.p95_ms, f"p99{when}_ms": done.p99_ms}
 
 

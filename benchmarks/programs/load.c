@@ -5,7 +5,8 @@
    SCRIPT is a file with FRAMES lines for each connection: what it says after its handshake, each line once the previous
    one has been answered. Commands come line by line on the standard input, each is answered by one line of JSON:
 
-   open N                              N more WebSocket connections, at most 32 of them on their way at a time
+   open N                              N more WebSocket connections, at most 32 of them on their way at a time; the answer
+                                       has how long each took until its script had ended
    run FILE COUNT BURST RATE GRACE     send the HTTP request in FILE COUNT times: RATE of them in a second, or with RATE 0
                                        each one after the one before has reached everybody. The request publishes BURST
                                        messages; the nineteen digits after each "sent":" become the time of sending.
@@ -45,6 +46,7 @@ struct connection {
     char *input;
     size_t length, room;
     long received;
+    nanoseconds begun, taken;  /* when it was opened, and how long it took until its script had ended */
     nanoseconds newest; /* the latest stamp seen */
 };
 
@@ -138,6 +140,7 @@ static void say(struct connection *connection, int opcode, const char *text, siz
 static void follow_script(struct connection *connection)
 {
     if (connection->answered == script_frames) {
+        connection->taken = now() - connection->begun;
         ready++;
         return;
     }
@@ -308,7 +311,38 @@ static void wait_for_events(int timeout_ms)
     }
 }
 
+static int ascending(const void *one, const void *other)
+{
+    nanoseconds left = *(const nanoseconds *)one, right = *(const nanoseconds *)other;
+    return (left > right) - (left < right);
+}
+
+/* The nearest rank: the smallest of the sorted times that this share of all does not exceed. */
+static double percentile_ms(const nanoseconds *times, long count, double share)
+{
+    long rank = (long)(share * count + 0.999999);
+    return count ? times[rank > 1 ? rank - 1 : 0] / 1e6 : 0;
+}
+
+/* Sorts the times, and ends the line of JSON. */
+static void print_percentiles(nanoseconds *times, long count)
+{
+    qsort(times, count, sizeof *times, ascending);
+    printf(", \"p50_ms\": %.4f, \"p95_ms\": %.4f, \"p99_ms\": %.4f}\n", percentile_ms(times, count, 0.50),
+           percentile_ms(times, count, 0.95), percentile_ms(times, count, 0.99));
+}
+
 /* Commands */
+
+static void report_opened(long more, double seconds, double cpu_seconds)
+{
+    nanoseconds *times = calloc(more, sizeof *times);
+    for (long each = 0; each < more; each++)
+        times[each] = connections[connection_count - more + each]->taken;
+    printf("{\"open\": %ld, \"seconds\": %.6f, \"cpu_seconds\": %.6f", connection_count, seconds, cpu_seconds);
+    print_percentiles(times, more);
+    free(times);
+}
 
 static void open_connections(long more)
 {
@@ -320,7 +354,8 @@ static void open_connections(long more)
     while (ready < goal) {
         while (connection_count < goal && connection_count - ready < ON_THEIR_WAY) {
             struct connection *fresh = calloc(1, sizeof *fresh);
-            *fresh = (struct connection){.fd = connected(), .number = connection_count};
+            *fresh = (struct connection){.begun = now(), .number = connection_count};
+            fresh->fd = connected();
             connections[connection_count++] = fresh;
             watch(fresh->fd, fresh, EPOLL_CTL_ADD, EPOLLIN);
             dprintf(fresh->fd,
@@ -331,8 +366,7 @@ static void open_connections(long more)
         wait_for_events(-1);
     }
     reading += more;
-    printf("{\"open\": %ld, \"seconds\": %.6f, \"cpu_seconds\": %.6f}\n", goal, (now() - started) / 1e9,
-           (clock_at(CLOCK_PROCESS_CPUTIME_ID) - cpu) / 1e9);
+    report_opened(more, (now() - started) / 1e9, (clock_at(CLOCK_PROCESS_CPUTIME_ID) - cpu) / 1e9);
 }
 
 /* The receive buffer grew while the connection was read, up to tens of megabytes; none of that shall stand in now. */
@@ -410,19 +444,6 @@ static void publish_until_done(void)
     }
 }
 
-static int ascending(const void *one, const void *other)
-{
-    nanoseconds left = *(const nanoseconds *)one, right = *(const nanoseconds *)other;
-    return (left > right) - (left < right);
-}
-
-/* The nearest rank: the smallest latency that this share of all does not exceed. */
-static double percentile_ms(double share)
-{
-    long rank = (long)(share * run.received + 0.999999);
-    return run.received ? run.latencies[rank > 1 ? rank - 1 : 0] / 1e6 : 0;
-}
-
 static void report(double seconds, double cpu_seconds)
 {
     long fewest = run.count * run.burst, most = 0;
@@ -432,11 +453,10 @@ static void report(double seconds, double cpu_seconds)
         fewest = connections[each]->received < fewest ? connections[each]->received : fewest;
         most = connections[each]->received > most ? connections[each]->received : most;
     }
-    qsort(run.latencies, run.received, sizeof *run.latencies, ascending);
     printf("{\"expected\": %ld, \"received\": %ld, \"fewest\": %ld, \"most\": %ld, \"disordered\": %ld, \"closed\": %ld, "
-           "\"bytes\": %lld, \"seconds\": %.6f, \"cpu_seconds\": %.6f, \"p50_ms\": %.4f, \"p95_ms\": %.4f, \"p99_ms\": %.4f}\n",
-           run.count * run.burst * reading, run.received, fewest, most, run.disordered, run.closed, run.bytes, seconds, cpu_seconds,
-           percentile_ms(0.50), percentile_ms(0.95), percentile_ms(0.99));
+           "\"bytes\": %lld, \"seconds\": %.6f, \"cpu_seconds\": %.6f",
+           run.count * run.burst * reading, run.received, fewest, most, run.disordered, run.closed, run.bytes, seconds, cpu_seconds);
+    print_percentiles(run.latencies, run.received);
 }
 
 static void run_once(void)

@@ -30,6 +30,8 @@ class Connection:
     def __init__(
         self, port: int, path: str, script: list[bytes], publication: Callable[[Connection, int], None]
     ) -> None:
+        self.begun = time.monotonic_ns()
+        self.taken = 0
         self.sock = connected(port)
         self.script = script
         self.publication = publication
@@ -99,7 +101,9 @@ class Connection:
 
     def follow_script(self) -> None:
         self.ready = self.answered == len(self.script)
-        if not self.ready:
+        if self.ready:
+            self.taken = time.monotonic_ns() - self.begun
+        else:
             self.say(self.script[self.answered])
 
     def say(self, text: bytes, opcode: int = 1) -> None:
@@ -161,7 +165,6 @@ class Run:
 
     def report(self, cpu_seconds: float) -> dict[str, float]:
         counts = [connection.received for connection in self.subscribers]
-        ordered = sorted(self.latencies) or [0]
         return {
             "expected": self.expected,
             "received": len(self.latencies),
@@ -172,7 +175,7 @@ class Run:
             "bytes": sum(connection.bytes for connection in self.subscribers),
             "seconds": (time.monotonic_ns() - self.started) / 1e9,
             "cpu_seconds": cpu_seconds,
-            **{f"p{share}_ms": ordered[-(-len(ordered) * share // 100) - 1] / 1e6 for share in (50, 95, 99)},
+            **percentiles(self.latencies),
         }
 
 
@@ -189,10 +192,12 @@ class Load:
     def open(self, more: int) -> dict[str, float]:
         started, cpu = time.monotonic(), time.process_time()
         goal = len(self.connections) + more
+        opened: list[Connection] = []
         waiting: list[Connection] = []
         while len(self.connections) < goal or waiting:
             if len(self.connections) < goal and len(waiting) < ON_THEIR_WAY:
-                waiting.append(self.open_one())
+                opened.append(self.open_one())
+                waiting.append(opened[-1])
                 continue
             self.hear()
             waiting = [connection for connection in waiting if not connection.ready]
@@ -200,6 +205,7 @@ class Load:
             "open": goal,
             "seconds": time.monotonic() - started,
             "cpu_seconds": time.process_time() - cpu,
+            **percentiles([connection.taken for connection in opened]),
         }
 
     def open_one(self) -> Connection:
@@ -270,6 +276,12 @@ class Load:
             return self.stall()
         file, count, burst, rate, grace = values
         return self.publish(file, int(count), int(burst), float(rate), float(grace))
+
+
+def percentiles(times: list[int]) -> dict[str, float]:
+    """The nearest rank: the smallest of the times that this share of all does not exceed."""
+    ordered = sorted(times) or [0]
+    return {f"p{share}_ms": ordered[-(-len(ordered) * share // 100) - 1] / 1e6 for share in (50, 95, 99)}
 
 
 def connected(port: int) -> socket.socket:

@@ -54,8 +54,19 @@ def test_a_subscriber_has_a_size(rows: Rows, server: str) -> None:
 
 @pytest.mark.parametrize("server", SERVERS)
 def test_letting_a_client_in_has_a_price(rows: Rows, server: str) -> None:
-    """Every client is accepted, so there is CPU time to divide by their number."""
-    assert all(figures["cpu_us"] > 0 for figures in rows["connecting"][server])
+    """Every client is accepted, so there is CPU time to divide by their number, and each of them waited."""
+    for figures in rows["connecting"][server]:
+        assert figures["cpu_us"] > 0
+        assert 0 < figures["p50_ms"] <= figures["p95_ms"] <= figures["p99_ms"]
+
+
+@pytest.mark.parametrize("server", SERVERS)
+def test_a_sustained_stream_arrives_whole_and_in_order(rows: Rows, server: str) -> None:
+    """All of what was offered is counted, and in how much time it came."""
+    for figures in rows["sustained"][server]:
+        assert figures["expected"] == 120 * 50
+        assert figures["lost"] == figures["disordered"] == figures["closed"] == 0
+        assert figures["per_second"] > 0
 
 
 @pytest.mark.parametrize("server", ["raw", "tidings"])
