@@ -126,6 +126,13 @@ class ChannelOptions(Struct, frozen=True, dict=True, forbid_unknown_fields=True)
         """Whether clients may read the history; they may then also ask for recovery and positioning."""
         return self.allow_history_for_subscriber or self.allow_history_for_client or self.allow_history_for_anonymous
 
+    @property
+    def is_continuous(self) -> bool:
+        """Whether a slow client misses nothing that recovery would promise it: the ground that positions stand on."""
+        if self.force_recovery_mode is RecoveryMode.CACHE and self.slow_policy is SlowPolicy.LATEST:
+            return True
+        return self.slow_policy is SlowPolicy.DISCONNECT
+
     def overridden(self, override: Override) -> ChannelOptions:
         """These options with what one subscription's authority decided otherwise."""
         changes = {name: value for name, value in asdict(override).items() if value is not None}
@@ -141,7 +148,7 @@ class ChannelOptions(Struct, frozen=True, dict=True, forbid_unknown_fields=True)
         if self.positions and self.retention is None:
             raise SettingsError(f"{where}: recovery and positioning need a history; set history_size and history_ttl.")
         may_recover = self.positions or (self.reads_history and self.retention is not None)
-        if may_recover and self.slow_policy is not SlowPolicy.DISCONNECT and not self._latest_from_cache:
+        if may_recover and not self.is_continuous:
             raise SettingsError(
                 f'{where}: slow_policy = "{self.slow_policy}" would leave holes that recovery promises not to have; '
                 'use "disconnect".'
@@ -152,7 +159,3 @@ class ChannelOptions(Struct, frozen=True, dict=True, forbid_unknown_fields=True)
             re.compile(self.channel_regex)
         except re.error as error:
             raise SettingsError(f"{where}: channel_regex is not a regular expression: {error}.") from error
-
-    @property
-    def _latest_from_cache(self) -> bool:
-        return self.slow_policy is SlowPolicy.LATEST and self.force_recovery_mode is RecoveryMode.CACHE

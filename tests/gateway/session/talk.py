@@ -15,7 +15,7 @@ from typing import Any
 from tidings import events
 from tidings.channels.hub import Wish
 from tidings.channels.namespaces import Namespaces
-from tidings.channels.options import ChannelOptions
+from tidings.channels.options import ChannelOptions, SlowPolicy
 from tidings.channels.recovery import Recovery
 from tidings.gateway.application import NoApplication
 from tidings.gateway.session import Policy, Rules, Session
@@ -47,6 +47,9 @@ NAMESPACES = {
     ),
     "sure": ChannelOptions(
         history_size=10, history_ttl=60.0, force_recovery=True, allow_subscribe_for_client=True, join_leave=True
+    ),
+    "drops": ChannelOptions(
+        history_size=10, history_ttl=60.0, allow_subscribe_for_client=True, slow_policy=SlowPolicy.DROP_OLDEST
     ),
     "shut": ChannelOptions(),
     "mine": ChannelOptions(allow_user_limited_channels=True),

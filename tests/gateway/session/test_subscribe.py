@@ -198,6 +198,14 @@ class TestWhatIsGranted:
         )
         assert talk.wish.terms.join_leave
 
+    def test_no_recovery_where_publications_are_given_up(self) -> None:
+        """A namespace that drops what a slow client cannot take leaves holes, whatever a token or the mode says."""
+        override = {"force_recovery": {"value": True}, "force_positioning": {"value": True}}
+        granted = ['{"id":2,"subscribe":{"epoch":"e","offset":7}}']
+        assert Talk().connect().say(with_token("drops:a", override=override)) == granted
+        wanted = subscribe("drops:a", recoverable="true", positioned="true")
+        assert Talk(insecure=True).connect().say(wanted) == granted
+
 
 class TestRecovery:
     def test_a_position_is_asked_for(self) -> None:

@@ -85,7 +85,8 @@ def result(state: State, subscription: Subscription, recovery: Recovery) -> Subs
 def _terms(state: State, options: ChannelOptions, request: SubscribeRequest) -> Terms:
     """What of the request is granted: forced by the namespace, or asked for and permitted; the rest is ignored."""
     rules, user = state.policy.rules, state.user
-    keeps = options.retention is not None
+    # The settings refuse a namespace that recovers and drops; tokens, handlers and the insecure mode ask only here.
+    keeps = options.retention is not None and options.is_continuous
     reads = may_read_history(options, rules, user, subscribed=True)
     recoverable = keeps and (options.force_recovery or (request.recoverable and (options.allow_recovery or reads)))
     positioned = keeps and (options.force_positioning or (request.positioned and (options.allow_positioning or reads)))
