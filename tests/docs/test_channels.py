@@ -10,7 +10,7 @@ from typing import Any
 import msgspec
 import pytest
 from msgspec.structs import fields
-from tests.docs.blocks import DOCS
+from tests.docs.pages import blocks, page, rows, section
 
 from tidings.app.settings import Settings
 from tidings.channels import names
@@ -19,20 +19,13 @@ from tidings.channels.options import ChannelOptions, DataFormat, RecoveryMode, S
 
 pytestmark = pytest.mark.core
 
-PAGE = (DOCS / "channels.md").read_text()
-
-
-def rows(heading: str) -> list[list[str]]:
-    """The rows of the first table below a heading, as cells."""
-    section = PAGE[PAGE.index(f"## {heading}\n") :]
-    table = re.search(r"^\|---.*\n((?:\|.*\n)+)", section, re.MULTILINE)
-    assert table is not None
-    return [[cell.strip() for cell in line.strip("|").split(" | ")] for line in table[1].splitlines()]
+PAGE = page("channels.md")
+OPTIONS = rows(section(PAGE, "Options"))
 
 
 def test_every_option_is_there_with_its_default() -> None:
     """In the order of the code, so that a new option is missed at once."""
-    documented = [(name.strip("` "), json.loads(default.strip("` "))) for name, default, _ in rows("Options")]
+    documented = [(name.strip("` "), json.loads(default.strip("` "))) for name, default, _ in OPTIONS]
     expected = [(option.name, msgspec.to_builtins(option.default)) for option in fields(ChannelOptions)]
     assert documented == [
         (name, list(default) if isinstance(default, tuple) else default) for name, default in expected
@@ -48,17 +41,19 @@ def test_every_option_is_there_with_its_default() -> None:
     ],
 )
 def test_every_value_of_an_option_is_there(option: str, values: Any) -> None:
-    (meaning,) = [cells[2] for cells in rows("Options") if cells[0].strip("` ") == option]
+    (meaning,) = [cells[2] for cells in OPTIONS if cells[0].strip("` ") == option]
     assert set(re.findall(r'`"(\w+)"`', meaning)) == {value.value for value in values} - {""}
 
 
 def test_every_policy_is_explained() -> None:
-    assert [cells[0].strip("` ") for cells in rows("Slow clients")] == [policy.value for policy in SlowPolicy]
+    assert [cells[0].strip("` ") for cells in rows(section(PAGE, "Slow clients"))] == [
+        policy.value for policy in SlowPolicy
+    ]
 
 
 def test_the_settings_are_good() -> None:
     """Each block of TOML is taken as it stands."""
-    for block in re.findall(r"^```toml\n(.*?)^```", PAGE, re.MULTILINE | re.DOTALL):
+    for block in blocks(PAGE, "toml"):
         settings = Settings.of(tomllib.loads(block))
         assert settings.namespaces["chat"].retention is not None
 

@@ -9,7 +9,9 @@ from typing import Any
 
 import pytest
 from msgspec.structs import replace
-from tests.docs.blocks import DOCS, run
+from tests.docs.blocks import run
+from tests.docs.pages import page as text_of
+from tests.docs.pages import rows, section
 from tests.gateway.wire import HANDSHAKE, Caller, turn, until
 
 import tidings
@@ -19,6 +21,7 @@ from tidings.brokers.base import IDEMPOTENCY_TTL
 
 pytestmark = pytest.mark.shell
 
+PAGE = text_of("library.md")
 COOKIE = replace(HANDSHAKE, headers={"x-session": "4d65822107fc"})
 
 
@@ -59,7 +62,7 @@ async def test_quotes(page: Any) -> None:
     assert (await ada.rpc("quote", {"symbol": "TID", "amount": 2}))["rpc"]["data"] == {"symbol": "TID", "total": 8.4}
     assert (await ada.rpc("quote", {"symbol": "X"}))["error"] == {"code": 404, "message": "no such symbol: X"}
     refused = (await ada.rpc("quote", {"amount": 2}))["error"]
-    text = " ".join((DOCS / "library.md").read_text().split())
+    text = " ".join(PAGE.split())
     assert f'is answered error {refused["code"]}, "{refused["message"]}"' in text
 
 
@@ -94,11 +97,7 @@ async def test_failures_are_heard_of(page: Any) -> None:
 
 def table(heading: str) -> list[str]:
     """The first column of the table below a heading, as it is written."""
-    text = (DOCS / "library.md").read_text()
-    section = text[text.index(f" {heading}\n") :]
-    rows = re.search(r"^\|---.*\n((?:\|.*\n)+)", section, re.MULTILINE)
-    assert rows is not None
-    return [row.split("|")[1].strip() for row in rows[1].splitlines()]
+    return [cells[0] for cells in rows(section(PAGE, heading))]
 
 
 async def test_every_decorator_is_there() -> None:
@@ -114,7 +113,7 @@ async def test_every_member_of_a_client_is_there() -> None:
 
 
 async def test_every_error_has_its_code() -> None:
-    rows = re.findall(r"^\| `(\w+)` \((\d+)\)", (DOCS / "library.md").read_text(), re.MULTILINE)
+    rows = re.findall(r"^\| `(\w+)` \((\d+)\)", PAGE, re.MULTILINE)
     assert {(name, getattr(errors, name).code) for name, _ in rows} == {(name, int(code)) for name, code in rows}
     assert len(rows) == 6
 
@@ -128,7 +127,7 @@ async def test_the_settings_keep_strangers_out() -> None:
 
 
 async def test_numbers_are_those_of_the_code() -> None:
-    text = " ".join((DOCS / "library.md").read_text().split())
+    text = " ".join(PAGE.split())
     assert f"up to {Settings().client.command_queue_limit} may wait" in text
     assert "within five minutes" in text
     assert IDEMPOTENCY_TTL == 5 * 60
