@@ -19,6 +19,9 @@ from tidings.gateway.tokens import Verifier
 from tidings.gateway.transports.base import Terms
 from tidings.hooks import Hooks
 
+QUEUED_MESSAGES = 4
+"""How many of the largest messages may wait behind a command of one connection; of smaller ones as many more."""
+
 
 def node(
     settings: Settings,
@@ -70,6 +73,7 @@ def rules(settings: Settings) -> Rules:
         channel_limit=client.channel_limit,
         history_limit=client.history_limit,
         command_queue_limit=client.command_queue_limit,
+        command_queue_bytes=QUEUED_MESSAGES * client.message_limit_bytes,
     )
 
 

@@ -6,7 +6,8 @@
     dialog#42,43     user-limited: for users 42 and 43
     #42              personal: user 42's own
 
-The namespace is the text before the first colon, after a leading `$`. The users are the part after the last `#`.
+The namespace is the text before the first colon, after a leading `$`; a personal channel has none, whatever its user is
+called. The users are the part after the last `#`.
 """
 
 from __future__ import annotations
@@ -22,7 +23,7 @@ PRIVATE_PREFIX = "$"
 def namespace(channel: str) -> str:
     """The namespace, or "" for a channel without one."""
     name, boundary, _ = channel.removeprefix(PRIVATE_PREFIX).partition(NAMESPACE_BOUNDARY)
-    return name if boundary else ""
+    return name if boundary and not is_personal(channel) else ""
 
 
 def is_private(channel: str) -> bool:

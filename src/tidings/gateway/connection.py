@@ -29,7 +29,7 @@ from tidings.gateway.transports.handshake import Handshake
 from tidings.model import StreamPosition
 from tidings.wire.centrifuge import codes
 from tidings.wire.centrifuge.codec import Codec, Inexpressible, Undecodable
-from tidings.wire.centrifuge.messages import Disconnect, Note, Push, Reply, Unsubscribe
+from tidings.wire.centrifuge.messages import Disconnect, Note, Push, Unsubscribe
 
 
 class Connection:
@@ -98,6 +98,11 @@ class Connection:
         return self._session.state.meta
 
     @property
+    def is_connected(self) -> bool:
+        """Whether the client has been let in and is still here."""
+        return self._session.state.phase is Phase.CONNECTED
+
+    @property
     def channels(self) -> list[str]:
         return [channel for channel, one in self._session.state.subscriptions.items() if one.live]
 
@@ -118,8 +123,9 @@ class Connection:
             self._perform(self._session.close(codes.BAD_REQUEST, now))
             return
         effects: list[Effect] = []
+        share = len(payload) // len(commands)
         for command in commands:
-            effects += self._session.step(command, now)
+            effects += self._session.step(command, now, share)
         self._perform(effects)
 
     def pong(self) -> None:
@@ -190,6 +196,11 @@ class Connection:
         """End a subscription, whoever began it."""
         self._perform(self._session.unsubscribe(channel, why, self._now()))
 
+    def unsubscribe_all(self, why: Unsubscribe = codes.UNSUBSCRIBED_BY_SERVER) -> None:
+        """End all subscriptions, those that are being opened among them."""
+        for channel in list(self._session.state.subscriptions):
+            self.unsubscribe(channel, why)
+
     def refresh(self, expire_at: float, info: bytes | None = None) -> None:
         """Let the connection live until another moment; 0 is for ever."""
         self._perform(self._session.refresh(expire_at, self._now(), info))
@@ -201,7 +212,7 @@ class Connection:
         except Inexpressible:
             self.on_inexpressible()
         else:
-            self._perform([Send(Reply(push=Push(message=note)))])
+            self._perform(self._session.tell(Push(message=note), self._now()))
 
     async def subscribe(self, channel: str, grant: SubscriptionGrant, since: StreamPosition | None = None) -> None:
         """Subscribe this client to a channel, whatever it is doing.

@@ -180,19 +180,22 @@ class Node:
         client: str = "",
         since: StreamPosition | None = None,
     ) -> None:
-        """Subscribe a user's connections to a channel; those that are subscribed already stay as they are.
+        """Subscribe a user's connected clients to a channel; those that are subscribed already stay as they are.
 
         Raises `UnknownChannel`, `LimitExceeded` and `BrokerUnavailable`; some connections may then be subscribed.
         """
         for connection in self._of(user, client):
-            with suppress(AlreadySubscribed):
-                await connection.subscribe(channel, grant, since)
+            if connection.is_connected:
+                with suppress(AlreadySubscribed):
+                    await connection.subscribe(channel, grant, since)
 
     def unsubscribe(self, user: str, channel: str, *, client: str = "") -> None:
         """End a user's subscriptions to a channel, or to all channels where it is ""."""
         for connection in self._of(user, client):
-            for one in [channel] if channel else connection.channels:
-                connection.unsubscribe(one)
+            if channel:
+                connection.unsubscribe(channel)
+            else:
+                connection.unsubscribe_all()
 
     def disconnect(
         self, user: str, why: Disconnect = codes.FORCE_DISCONNECT, *, client: str = "", spare: Collection[str] = ()
@@ -205,7 +208,8 @@ class Node:
     def refresh(self, user: str, expire_at: float, *, client: str = "", info: bytes | None = None) -> None:
         """Let a user's connections live until another moment; 0 is for ever."""
         for connection in self._of(user, client):
-            connection.refresh(expire_at, info)
+            if connection.is_connected:
+                connection.refresh(expire_at, info)
 
     # Private steps.
 

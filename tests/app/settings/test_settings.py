@@ -57,7 +57,7 @@ DEFAULTS = {
         "message_limit_bytes": 65536,
         "channel_limit": 128,
         "queue_limit_bytes": 1048576,
-        "command_queue_limit": 64,
+        "command_queue_limit": 1024,
         "history_limit": 300,
         "user_connection_limit": 0,
         "connection_limit": 0,

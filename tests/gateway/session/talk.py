@@ -114,7 +114,7 @@ class Talk:
         """Send one message, and hear everything that comes of it."""
         heard = []
         for command in self._codec.decode(text.encode()):
-            heard += self._hear(self.session.step(command, self.now))
+            heard += self._hear(self.session.step(command, self.now, len(text)))
         return heard
 
     def connect(self, user: str = "42") -> Talk:

@@ -8,12 +8,12 @@ from tests.gateway.session.talk import NOW, SECRET, Talk
 from tidings import events
 from tidings.channels.recovery import Recovery
 from tidings.errors import AlreadySubscribed, LimitExceeded
-from tidings.gateway.grants import SubscriptionGrant
-from tidings.gateway.session.steps import Call, Open, Publish
+from tidings.gateway.grants import ConnectionGrant, SubscriptionGrant
+from tidings.gateway.session.steps import Authenticate, Call, Open, Publish
 from tidings.gateway.tokens import mint
 from tidings.model import Publication, StreamPosition
 from tidings.wire.centrifuge import codes
-from tidings.wire.centrifuge.messages import Unsubscribe
+from tidings.wire.centrifuge.messages import Note, Push, Raw, Unsubscribe
 
 pytestmark = pytest.mark.core
 
@@ -78,6 +78,16 @@ class TestOrderOfCommands:
         assert talk.say(command + "\n" + command) == []
         assert talk.say(command) == ["<close 3013 too many requests>"]
 
+    def test_waiting_commands_are_bounded_in_bytes_too(self) -> None:
+        """Room comes back as they are carried out."""
+        command = '{"id":2,"rpc":{"method":"slow"}}'
+        talk = Talk("rpc", held=(Call,), command_queue_bytes=2 * len(command)).connect()
+        talk.say(command)
+        assert talk.say(command) + talk.say(command) == []
+        talk.answer(b"1")
+        assert talk.say(command) == []
+        assert talk.say(command) == ["<close 3013 too many requests>"]
+
     def test_an_answer_that_comes_too_late_is_dropped(self) -> None:
         talk = Talk("rpc", held=(Call,)).connect()
         talk.say('{"id":2,"rpc":{"method":"slow"}}')
@@ -129,6 +139,10 @@ class TestPings:
         assert talk.say('{"subscribe":{"channel":"open:a"}}') == []
         assert not talk.session.state.subscriptions
 
+    def test_part_of_a_second_is_told_as_a_whole_one(self) -> None:
+        """Told 0, a client would expect no pings at all."""
+        assert '"ping":1,"pong":true' in Talk(ping_interval=0.5, pong_timeout=0.1).say('{"id":1,"connect":{}}')[0]
+
     def test_without_an_interval_there_are_no_pings(self) -> None:
         talk = Talk(ping_interval=0.0)
         assert '"ping"' not in talk.say('{"id":1,"connect":{}}')[0]
@@ -154,6 +168,13 @@ class TestTime:
         talk = Talk(anonymous=True)
         talk.say(f'{{"id":1,"connect":{{"token":"{mint(SECRET, user="42", ttl=-1, now=NOW)}"}}}}')
         assert talk.wait(10.1) == ["<close 3502 stale>"]
+
+    def test_who_waits_for_the_application_is_not_stale(self) -> None:
+        """A slow handler never looks like a dead client; one that never answers is the server's fault."""
+        talk = Talk("connect", held=(Authenticate,))
+        talk.say('{"id":1,"connect":{}}')
+        assert talk.wait(59) == []
+        assert talk.wait(1.1) == ["<close 3004 internal server error>"]
 
     def test_without_a_limit_nobody_is_stale(self) -> None:
         assert Talk(stale_timeout=0.0).wait(1000) == []
@@ -229,6 +250,29 @@ class TestServer:
         begun = talk.session.begin_subscription("open:a", SubscriptionGrant(), None, NOW)
         assert talk.server(talk.session.end_subscription(begun, None, NOW)) == []
         talk.subscribe("open:a")
+
+    def test_the_client_leaves_what_is_being_opened_for_it(self) -> None:
+        """What then opens is not the client's any more, and must not stay behind."""
+        talk = Talk().connect("")
+        begun = talk.session.begin_subscription("open:a", SubscriptionGrant(), None, NOW)
+        assert talk.say('{"id":2,"unsubscribe":{"channel":"open:a"}}') == ['{"id":2,"unsubscribe":{}}']
+        again = talk.session.begin_subscription("open:a", SubscriptionGrant(), None, NOW)
+        opened = Recovery(StreamPosition())
+        assert talk.server(talk.session.end_subscription(begun, opened, NOW)) == ["<leave open:a 0>"]
+        assert talk.server(talk.session.end_subscription(again, opened, NOW)) == [
+            '{"push":{"channel":"open:a","subscribe":{}}}'
+        ]
+
+    def test_nothing_comes_before_the_connect_reply(self) -> None:
+        """What the server says meanwhile follows it, in order."""
+        talk = Talk("connect", held=(Authenticate,))
+        talk.say('{"id":1,"connect":{}}')
+        for number in (1, 2):
+            note = Push(message=Note(Raw(b"%d" % number)))
+            assert talk.server(talk.session.tell(note, NOW)) == []
+        reply, *pushes = talk.answer(ConnectionGrant())
+        assert reply.startswith('{"id":1,"connect":{')
+        assert pushes == ['{"push":{"message":{"data":1}}}', '{"push":{"message":{"data":2}}}']
 
     def test_a_subscription_that_is_open_too_late_is_left(self) -> None:
         talk = Talk().connect("")

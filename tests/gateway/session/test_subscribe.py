@@ -8,11 +8,12 @@ from tests.gateway.session.talk import NOW, SECRET, Talk
 
 from tidings.channels.options import Override
 from tidings.channels.recovery import Recovery
-from tidings.errors import BrokerUnavailable, Disconnect, PermissionDenied
+from tidings.errors import AlreadySubscribed, BrokerUnavailable, Disconnect, PermissionDenied
 from tidings.gateway.grants import SubscriptionGrant
 from tidings.gateway.session.steps import Authorize, Open
 from tidings.gateway.tokens import mint
 from tidings.model import ClientInfo, Publication, StreamPosition
+from tidings.wire.centrifuge import codes
 
 pytestmark = pytest.mark.core
 
@@ -159,11 +160,32 @@ class TestApplication:
         assert talk.say(subscribe("mine:x#7")) == DENIED
         assert not [question for question in talk.asked if isinstance(question, Authorize)]
 
-    def test_the_server_may_be_quicker(self) -> None:
+    def test_the_place_is_taken_while_the_application_decides(self) -> None:
+        """Nobody else can take it, and what the server decides about it is not lost."""
         talk = Talk("subscribe", held=(Authorize,)).connect()
         talk.say(subscribe("open:a"))
+        with pytest.raises(AlreadySubscribed):
+            talk.session.begin_subscription("open:a", SubscriptionGrant(), None, NOW)
+        assert talk.server(talk.session.unsubscribe("open:a", codes.UNSUBSCRIBED_BY_SERVER, NOW)) == []
+        assert talk.answer(SubscriptionGrant(info=b"1")) == [
+            '{"id":2,"subscribe":{}}',
+            "<leave open:a 2000>",
+            '{"push":{"channel":"open:a","unsubscribe":{"code":2000,"reason":"server unsubscribe"}}}',
+        ]
+
+    def test_a_refusal_frees_the_place(self) -> None:
+        talk = Talk("subscribe", held=(Authorize,)).connect()
+        talk.say(subscribe("open:a"))
+        assert talk.answer(PermissionDenied()) == DENIED
         talk.session.begin_subscription("open:a", SubscriptionGrant(), None, NOW)
-        assert talk.answer(SubscriptionGrant()) == error(105, "already subscribed")
+
+
+class TestRenewal:
+    def test_a_token_that_expires_after_one_that_did_not(self) -> None:
+        """The client renewed by itself, so it has the same time to do so again."""
+        talk = Talk().connect("")
+        talk.say(f'{{"id":3,"refresh":{{"token":"{mint(SECRET, user="", ttl=30, now=NOW)}"}}}}')
+        assert talk.wait(54) != [] and talk.session.deadline() > NOW + 54
 
 
 class TestWhatIsGranted:

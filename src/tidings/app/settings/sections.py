@@ -95,7 +95,7 @@ class Client(Section):
     message_limit_bytes: Amount = Field(default=65536, description="The largest message a client may send.")
     channel_limit: Count = Field(default=128, description="Subscriptions of one connection.")
     queue_limit_bytes: Amount = Field(default=1048576, description="What may wait for a client that reads slowly.")
-    command_queue_limit: Amount = Field(default=64, description="Commands of one connection that may wait.")
+    command_queue_limit: Amount = Field(default=1024, description="Commands of one connection that may wait.")
     history_limit: Amount = Field(default=300, description="Publications in one answer: history and recovery.")
     user_connection_limit: Count = Field(default=0, description="Connections of one user on this node; 0: any number.")
     connection_limit: Count = Field(default=0, description="Connections on this node; 0: any number.")

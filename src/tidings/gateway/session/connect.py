@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 from tidings.channels import names
 from tidings.errors import LimitExceeded
 from tidings.gateway.grants import ConnectionGrant, SubscriptionGrant
@@ -49,7 +51,8 @@ def connect(state: State, request: ConnectRequest) -> Steps[ConnectResult]:
             subscription.channel: subscribing.result(state, subscription, recovery)
             for subscription, recovery in zip(subscriptions, opened, strict=True)
         },
-        ping=0 if state.native_pings else int(rules.ping_interval),
+        # Whole seconds, rounded up: 0 would say that there are no pings.
+        ping=0 if state.native_pings else math.ceil(rules.ping_interval),
         pong=bool(rules.ping_interval) and not state.native_pings,
         time=int(state.now * 1000),
     )
@@ -69,11 +72,15 @@ def _grant(state: State, request: ConnectRequest) -> ConnectionGrant | None:
 
 
 def _reserve_all(state: State, grant: ConnectionGrant, request: ConnectRequest) -> list[Subscription]:
-    """The server-side subscriptions: those of the grant, and the user's personal channel."""
+    """The server-side subscriptions: those of the grant, and the user's personal channel.
+
+    A user whose id no channel can be named after has no personal channel, and connects all the same.
+    """
     rules, namespaces = state.policy.rules, state.policy.namespaces
     channels = dict(grant.channels)
-    if rules.personal_channel and state.user:
-        channels.setdefault(names.personal(state.user), SubscriptionGrant())
+    personal = names.personal(state.user)
+    if rules.personal_channel and state.user and names.is_well_formed(personal):
+        channels.setdefault(personal, SubscriptionGrant())
     if len(channels) > rules.channel_limit:
         raise Ended(codes.CHANNEL_LIMIT)
     return [

@@ -22,7 +22,11 @@ class Rules(Struct, frozen=True):
     stale_timeout: float = 10.0
     channel_limit: int = 128
     history_limit: int = 300
-    command_queue_limit: int = 64
+    command_queue_limit: int = 1024
+    command_queue_bytes: int = 262144
+    """How much may wait behind a command: in number, and in the bytes of the messages that brought it."""
+    connect_timeout: float = 60.0
+    """How long the application may take to let a client in."""
     expiry_grace: float = 25.0
     """How long a client whose token has run out may take to bring a new one."""
 

@@ -4,26 +4,24 @@ from __future__ import annotations
 
 from tidings.channels.formats import check_format
 from tidings.errors import NotAvailable, PermissionDenied
+from tidings.gateway.session.naming import options_of
 from tidings.gateway.session.permissions import may_publish
 from tidings.gateway.session.state import State
-from tidings.gateway.session.steps import Ended, Publish, Review, Steps
+from tidings.gateway.session.steps import Publish, Review, Steps
 from tidings.model import Publication
-from tidings.wire.centrifuge import codes
 from tidings.wire.centrifuge.messages import PublishRequest, PublishResult
 
 
 def publish(state: State, request: PublishRequest) -> Steps[PublishResult]:
     channel, policy = request.channel, state.policy
-    if not channel:
-        raise Ended(codes.BAD_REQUEST)
-    options = policy.namespaces.options(channel)
+    options = options_of(state, channel)
     if request.type:
         raise NotAvailable
     data = state.codec.extract(request.data)
     subscription = state.subscriptions.get(channel)
     if policy.handlers.handles_publish(channel):
         data = yield Review(channel, data)
-    elif not may_publish(options, policy.rules, state.user, subscribed=state.is_subscribed(channel)):
+    elif not may_publish(state, channel, options):
         raise PermissionDenied
     check_format(options, data)
     info = state.info(subscription.info.chan_info if subscription else b"")

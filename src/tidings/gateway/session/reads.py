@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from tidings.channels.options import ChannelOptions
 from tidings.errors import BadRequest, NotAvailable, PermissionDenied
+from tidings.gateway.session.naming import options_of
 from tidings.gateway.session.permissions import may_read_history, may_read_presence
 from tidings.gateway.session.state import State
-from tidings.gateway.session.steps import CountPresence, Ended, ReadHistory, ReadPresence, Steps
+from tidings.gateway.session.steps import CountPresence, ReadHistory, ReadPresence, Steps
 from tidings.model import StreamPosition
-from tidings.wire.centrifuge import codes
 from tidings.wire.centrifuge.codec import client_info, publication
 from tidings.wire.centrifuge.messages import (
     HistoryRequest,
@@ -34,10 +33,10 @@ def presence_stats(state: State, request: PresenceStatsRequest) -> Steps[Presenc
 
 def history(state: State, request: HistoryRequest) -> Steps[HistoryResult]:
     channel, rules = request.channel, state.policy.rules
-    options = _options(state, channel)
+    options = options_of(state, channel)
     if options.retention is None:
         raise NotAvailable
-    if not may_read_history(options, rules, state.user, subscribed=state.is_subscribed(channel)):
+    if not may_read_history(state, channel, options, subscribed=state.is_subscribed(channel)):
         raise PermissionDenied
     since = StreamPosition(request.since.offset, request.since.epoch) if request.since else None
     if since is not None and request.reverse and not since.offset:
@@ -52,14 +51,8 @@ def history(state: State, request: HistoryRequest) -> Steps[HistoryResult]:
 
 
 def _check_presence(state: State, channel: str) -> None:
-    options = _options(state, channel)
+    options = options_of(state, channel)
     if not options.presence:
         raise NotAvailable
-    if not may_read_presence(options, state.policy.rules, state.user, subscribed=state.is_subscribed(channel)):
+    if not may_read_presence(state, channel, options, subscribed=state.is_subscribed(channel)):
         raise PermissionDenied
-
-
-def _options(state: State, channel: str) -> ChannelOptions:
-    if not channel:
-        raise Ended(codes.BAD_REQUEST)
-    return state.policy.namespaces.options(channel)

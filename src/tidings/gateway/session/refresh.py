@@ -26,7 +26,7 @@ def refresh(state: State, request: RefreshRequest) -> Steps[RefreshResult]:
     if state.token_channels != grant.channels.keys():
         # The new token subscribes to other channels; the client gets them when it connects anew.
         raise Ended(codes.INSUFFICIENT_STATE)
-    state.expire_at, state.conn_info = grant.expire_at, grant.info
+    state.expire_at, state.renewable, state.conn_info = grant.expire_at, grant.renewable, grant.info
     return RefreshResult(
         client=state.client,
         version=state.policy.version,

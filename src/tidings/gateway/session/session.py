@@ -55,12 +55,14 @@ class Session:
 
     __slots__ = (
         "_began",
+        "_deferred",
         "_heartbeat",
         "_id",
         "_method",
         "_opened",
         "_question",
         "_queue",
+        "_queued_bytes",
         "_stale",
         "_steps",
         "_transport",
@@ -84,8 +86,11 @@ class Session:
         self._opened = now
         self._stale = now + rules.stale_timeout if rules.stale_timeout else NEVER
         self._heartbeat = Heartbeat(rules.ping_interval, rules.pong_timeout, jitter)
-        self._queue: deque[Command] | None = None
-        """Commands that came while another one waits; most connections never have any."""
+        self._queue: deque[tuple[Command, int]] | None = None
+        """Commands that came while another one waits, with their sizes; most connections never have any."""
+        self._queued_bytes = 0
+        self._deferred: list[Push] | None = None
+        """What the server has said while the connect command was being looked at; the reply has to come first."""
         self._steps: Steps[Any] | None = None
         """The command under way."""
         self._question: Question | None = None
@@ -95,8 +100,8 @@ class Session:
 
     # Doors in: the client.
 
-    def step(self, command: Command, now: float) -> list[Effect]:
-        """Take a command."""
+    def step(self, command: Command, now: float, size_bytes: int = 0) -> list[Effect]:
+        """Take a command. `size_bytes` is its part of the message that brought it."""
         state = self.state
         state.now = now
         if state.phase is Phase.CLOSED:
@@ -106,11 +111,8 @@ class Session:
             return self._take_pong()
         if self._steps is None:
             self._begin(command)
-        elif len(self._queue or ()) >= state.policy.rules.command_queue_limit:
-            self._close(codes.TOO_MANY_REQUESTS)
         else:
-            self._queue = self._queue if self._queue is not None else deque()
-            self._queue.append(command)
+            self._enqueue(command, size_bytes)
         return self._effects()
 
     def answer(self, answer: object, now: float) -> list[Effect]:
@@ -148,6 +150,8 @@ class Session:
         state = self.state
         if state.phase is Phase.CLOSED:
             return NEVER
+        if state.phase is Phase.CONNECTING:
+            return self._began + state.policy.rules.connect_timeout
         if state.phase is not Phase.CONNECTED:
             return self._stale
         return min(self._heartbeat.deadline(), state.ends_at, state.next_expiry)
@@ -157,8 +161,7 @@ class Session:
         state = self.state
         state.now = now
         if state.phase is not Phase.CONNECTED:
-            if state.phase is not Phase.CLOSED and now >= self._stale:
-                self._close(codes.STALE)
+            self._end_unconnected()
         elif self._heartbeat.is_dead(now):
             self._close(codes.NO_PONG)
         elif now >= state.ends_at:
@@ -170,6 +173,12 @@ class Session:
         return self._effects()
 
     # Doors in: the server.
+
+    def tell(self, push: Push, now: float) -> list[Effect]:
+        """Send the client something."""
+        self.state.now = now
+        self._push(push)
+        return self._effects()
 
     def close(self, disconnect: messages.Disconnect, now: float) -> list[Effect]:
         """End the connection."""
@@ -228,7 +237,8 @@ class Session:
         """Tell the client of a server-side subscription; `recovery` is None when it could not be opened."""
         state = self.state
         state.now = now
-        if state.phase is Phase.CLOSED:
+        if state.subscriptions.get(subscription.channel) is not subscription:
+            # The connection, or the client's own wish, has ended it meanwhile.
             if recovery is not None:
                 state.effects.append(Leave(subscription.channel, subscription.options, subscription.info, 0))
         elif recovery is None:
@@ -262,9 +272,21 @@ class Session:
             steps = self._steps = begin(state, request)
             self._advance(lambda: next(steps))
 
+    def _enqueue(self, command: Command, size_bytes: int) -> None:
+        rules = self.state.policy.rules
+        if self._queue is None:
+            self._queue = deque()
+        self._queued_bytes += size_bytes
+        if len(self._queue) >= rules.command_queue_limit or self._queued_bytes > rules.command_queue_bytes:
+            self._close(codes.TOO_MANY_REQUESTS)
+        else:
+            self._queue.append((command, size_bytes))
+
     def _begin_queued(self) -> None:
         while self._queue and self._steps is None and self.state.phase is not Phase.CLOSED:
-            self._begin(self._queue.popleft())
+            command, size_bytes = self._queue.popleft()
+            self._queued_bytes -= size_bytes
+            self._begin(command)
 
     def _advance(self, resume: Callable[[], Question]) -> None:
         """Run the command until it asks, or ends."""
@@ -291,6 +313,7 @@ class Session:
             self._enter_connected()
         if result is not None:
             self._reply(Reply(id=self._id, **{self._method: result}))  # type: ignore[arg-type]
+        self._send_deferred()
         self._report(0)
         self._end_doomed()
 
@@ -322,6 +345,11 @@ class Session:
                 self.state.effects.append(Leave(wish.channel, wish.options, wish.info, 0))
 
     # Private steps: pings and ends.
+
+    def _end_unconnected(self) -> None:
+        """A client that says nothing is stale; one that waits for the application is not to blame."""
+        if self.state.now >= self.deadline():
+            self._close(codes.INTERNAL_ERROR if self.state.phase is Phase.CONNECTING else codes.STALE)
 
     def _take_pong(self) -> list[Effect]:
         if not self._heartbeat.answer() or self.state.native_pings:
@@ -387,7 +415,15 @@ class Session:
         self.state.effects.append(Send(reply))
 
     def _push(self, push: Push) -> None:
-        self._reply(Reply(push=push))
+        if self.state.phase is Phase.CONNECTING:
+            self._deferred = [*(self._deferred or ()), push]
+        else:
+            self._reply(Reply(push=push))
+
+    def _send_deferred(self) -> None:
+        deferred, self._deferred = self._deferred, None
+        for push in deferred or ():
+            self._push(push)
 
     def _effects(self) -> list[Effect]:
         effects, self.state.effects = self.state.effects, []

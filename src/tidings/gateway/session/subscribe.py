@@ -7,7 +7,8 @@ from tidings.channels.options import ChannelOptions
 from tidings.errors import AlreadySubscribed, BadRequest, LimitExceeded, NotAvailable, PermissionDenied
 from tidings.gateway.grants import SubscriptionGrant
 from tidings.gateway.session import subscribing
-from tidings.gateway.session.permissions import may_subscribe
+from tidings.gateway.session.naming import require_name, require_shape
+from tidings.gateway.session.permissions import is_closed, may_subscribe
 from tidings.gateway.session.state import State
 from tidings.gateway.session.steps import Authorize, Ended, Open, Question, Steps
 from tidings.gateway.tokens import InvalidToken
@@ -26,13 +27,15 @@ def subscribe(state: State, request: SubscribeRequest) -> Steps[SubscribeResult]
     # The order of the checks is the protocol's: the first that fails decides the code.
     options = _check_channel(state, request)
     decision = _decide(state, options, request)
-    if isinstance(decision, Question):
-        decision = yield decision
-        if request.channel in state.subscriptions:
-            raise AlreadySubscribed  # by the server, while the application was thinking
-    _check_extensions(request)
-    subscription = subscribing.reserve(state, request.channel, options, decision, request)
+    # The place is taken before anybody is asked: what the server decides about the channel meanwhile is not lost.
+    subscription = subscribing.reserve(state, request.channel, options, SubscriptionGrant(), request)
     try:
+        if isinstance(decision, Question):
+            decision = yield decision
+        _check_extensions(request)
+        ending = subscription.ending
+        subscription = subscribing.reserve(state, request.channel, options, decision, request)
+        subscription.ending = ending
         (recovery,) = yield Open((subscribing.wish(subscription),))
     except Exception:
         state.remove(request.channel)
@@ -52,18 +55,12 @@ def unsubscribe(state: State, request: UnsubscribeRequest) -> Steps[UnsubscribeR
 
 def _check_channel(state: State, request: SubscribeRequest) -> ChannelOptions:
     channel, rules = request.channel, state.policy.rules
-    if not channel:
-        raise Ended(codes.BAD_REQUEST)
-    if len(channel) > names.LENGTH_LIMIT:
-        raise BadRequest
+    require_name(channel)
     if channel in state.subscriptions:
         raise AlreadySubscribed
     if len(state.subscriptions) >= rules.channel_limit:
         raise LimitExceeded
-    options = state.policy.namespaces.options(channel)
-    if not names.is_well_formed(channel) or (options.pattern and not options.pattern.search(channel)):
-        raise BadRequest
-    return options
+    return require_shape(state, channel)
 
 
 def _decide(state: State, options: ChannelOptions, request: SubscribeRequest) -> SubscriptionGrant | Question:
@@ -71,17 +68,13 @@ def _decide(state: State, options: ChannelOptions, request: SubscribeRequest) ->
     channel, policy = request.channel, state.policy
     if request.token:
         return _grant_of_token(state, request)
-    if names.is_private(channel):
-        raise PermissionDenied
-    if policy.rules.personal_channel and names.is_personal(channel) and channel != names.personal(state.user):
+    if is_closed(state, channel, options):
         raise PermissionDenied
     if options.allow_user_limited_channels and names.is_user_limited(channel):
-        if state.user not in names.users(channel) or not state.user:
-            raise PermissionDenied
         return SubscriptionGrant()
     if policy.handlers.handles_subscribe(channel):
         return Authorize(channel, state.codec.extract(request.data))
-    if not may_subscribe(options, policy.rules, state.user):
+    if not may_subscribe(state, options):
         raise PermissionDenied
     return SubscriptionGrant()
 

@@ -33,7 +33,7 @@ def reserve(
     subscription = Subscription(
         channel=channel,
         options=options,
-        terms=_terms(state, options, request),
+        terms=_terms(state, channel, options, request),
         info=state.info(grant.info),
         server_side=server_side,
         data=grant.data,
@@ -82,15 +82,14 @@ def result(state: State, subscription: Subscription, recovery: Recovery) -> Subs
     )
 
 
-def _terms(state: State, options: ChannelOptions, request: SubscribeRequest) -> Terms:
+def _terms(state: State, channel: str, options: ChannelOptions, request: SubscribeRequest) -> Terms:
     """What of the request is granted: forced by the namespace, or asked for and permitted; the rest is ignored."""
-    rules, user = state.policy.rules, state.user
     # The settings refuse a namespace that recovers and drops; tokens, handlers and the insecure mode ask only here.
     keeps = options.retention is not None and options.is_continuous
-    reads = may_read_history(options, rules, user, subscribed=True)
+    reads = may_read_history(state, channel, options, subscribed=True)
     recoverable = keeps and (options.force_recovery or (request.recoverable and (options.allow_recovery or reads)))
     positioned = keeps and (options.force_positioning or (request.positioned and (options.allow_positioning or reads)))
-    sees_presence = may_read_presence(options, rules, user, subscribed=True)
+    sees_presence = may_read_presence(state, channel, options, subscribed=True)
     join_leave = options.join_leave and (options.force_push_join_leave or (request.join_leave and sees_presence))
     return Terms(
         positioned=positioned or recoverable,
