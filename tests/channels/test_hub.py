@@ -75,6 +75,9 @@ class CountingBroker(MemoryBroker):
         self.calls: list[str] = []
         self.away = False
         self.muted = False
+        self.fails_reads: Exception | None = None
+        self.slow_leave: asyncio.Event | None = None
+        self.entered = 0
 
     async def subscribe(self, channel: str) -> None:
         self.calls.append(f"subscribe {channel}")
@@ -110,7 +113,18 @@ class CountingBroker(MemoryBroker):
         page = await super().read(channel, retention, since=since, limit=limit, reverse=reverse)
         await asyncio.sleep(0)
         self._answer()
+        if self.fails_reads is not None:
+            raise self.fails_reads
         return page
+
+    async def enter(self, channel: str, info: ClientInfo, lease: float) -> None:
+        self.entered += 1
+        await super().enter(channel, info, lease)
+
+    async def leave(self, channel: str, client: str) -> None:
+        if self.slow_leave is not None:
+            await self.slow_leave.wait()
+        await super().leave(channel, client)
 
     def _answer(self) -> None:
         if self.away:
@@ -120,7 +134,7 @@ class CountingBroker(MemoryBroker):
 class House:
     """A hub with its surroundings."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, lease: float = 30.0) -> None:
         self.clock = ManualClock()
         self.facts: list[events.Fact] = []
         self.broker = CountingBroker(self.clock)
@@ -131,6 +145,7 @@ class House:
             clock=self.clock,
             hooks=Hooks(self.facts.append),
             recovery_limit=5,
+            lease=lease,
         )
 
     async def subscribe(self, channel: str, terms: Terms = POSITIONED, info: ClientInfo = INFO) -> Listener:
@@ -138,6 +153,10 @@ class House:
         options = self.hub.namespaces.options(channel)
         await self.hub.subscribe(listener, [Wish(channel, options, terms, info)])
         return listener
+
+    @property
+    def gaps(self) -> list[events.Fact]:
+        return [fact for fact in self.facts if isinstance(fact, events.GapFound)]
 
     async def publish(self, channel: str, *texts: str) -> None:
         for text in texts:
@@ -218,12 +237,13 @@ class TestSubscribing:
     async def test_all_or_none(self, house: House) -> None:
         """A broker that goes away in the middle leaves no subscription, no presence and no channel behind."""
         wishes = [Wish("seen:a", SEEN, Terms(), INFO), Wish("kept:a", KEPT, POSITIONED, INFO)]
-        house.broker.away = True
+        await house.hub.subscribe(Listener(), [Wish("seen:b", SEEN, Terms(), INFO)])
+        house.broker.fails_reads = BrokerUnavailable()
         with pytest.raises(BrokerUnavailable):
             await house.hub.subscribe(Listener(), wishes)
-        house.broker.away = False
+        house.broker.fails_reads = None
         await asyncio.sleep(0)
-        assert house.hub.channels() == {}
+        assert house.hub.channels() == {"seen:b": 1}
         assert await house.hub.presence("seen:a") == {}
         listener = await house.subscribe("seen:a", Terms())
         await house.publish("seen:a", "hello")
@@ -263,6 +283,27 @@ class TestPresence:
         house.clock.advance(31)
         assert await house.hub.presence("seen:a") == {}
 
+    async def test_who_comes_back_at_once_is_present(self, house: House) -> None:
+        """The lease that is on its way back does not take the new one with it."""
+        listener = await house.subscribe("seen:a", Terms())
+        house.broker.slow_leave = asyncio.Event()
+        house.hub.unsubscribe(listener, "seen:a", SEEN, INFO)
+        returning = asyncio.create_task(house.subscribe("seen:a", Terms()))
+        await asyncio.sleep(0)
+        house.broker.slow_leave.set()
+        await returning
+        await asyncio.sleep(0)
+        assert list(await house.hub.presence("seen:a")) == ["c1"]
+
+    async def test_many_leases_are_renewed(self, house: House) -> None:
+        """More than go side by side."""
+        for number in range(250):
+            await house.subscribe("seen:a", Terms(), ClientInfo("42", f"c{number}"))
+        house.clock.advance(20)
+        await house.hub.renew_presence()
+        house.clock.advance(20)
+        assert await house.hub.presence_stats("seen:a") == (250, 1)
+
     async def test_presence_must_be_on(self, house: House) -> None:
         with pytest.raises(NotAvailable):
             await house.hub.presence("news")
@@ -296,8 +337,7 @@ class TestContinuity:
         while len(listener.heard) < 4:
             await asyncio.sleep(0)
         assert listener.heard == ["1", "2", "3", "4"]
-        (gap,) = [fact for fact in house.facts if isinstance(fact, events.GapFound)]
-        assert gap.filled
+        assert house.gaps == [events.GapFound("kept:a", filled=True, missing=2)]
 
     async def test_a_loss_that_history_cannot_make_good_is_told(self, house: House) -> None:
         listener = await house.subscribe("kept:a")
@@ -308,6 +348,21 @@ class TestContinuity:
         while not listener.heard:
             await asyncio.sleep(0)
         assert listener.heard[0] == "lost kept:a"
+        assert house.gaps == [events.GapFound("kept:a", filled=False, missing=20)]
+
+    async def test_a_broker_that_fails_in_its_own_way_is_no_end(self, house: House) -> None:
+        """The gap is told, the failure is announced, and the channel goes on."""
+        listener = await house.subscribe("kept:a")
+        house.broker.muted = True
+        await house.publish("kept:a", "1")
+        house.broker.muted = False
+        house.broker.fails_reads = ValueError("not an answer")
+        await house.publish("kept:a", "2", "3")
+        while len(listener.heard) < 3:
+            await asyncio.sleep(0)
+        assert listener.heard == ["lost kept:a", "2", "3"]
+        (failure,) = [fact for fact in house.facts if isinstance(fact, events.CommandFailed)]
+        assert isinstance(failure.error, ValueError)
 
     async def test_a_silent_loss_is_found_by_comparing(self, house: House) -> None:
         listener = await house.subscribe("kept:a")
@@ -317,3 +372,57 @@ class TestContinuity:
         while not listener.heard:
             await asyncio.sleep(0)
         assert listener.heard == ["1"]
+
+    async def test_positions_that_nobody_relies_on_are_not_compared(self, house: House) -> None:
+        await house.subscribe("kept:a", Terms())
+        house.broker.calls.clear()
+        house.hub.check_positions()
+        await asyncio.sleep(0)
+        assert house.broker.calls == []
+
+    async def test_one_caller_that_is_cancelled_leaves_the_read_to_the_others(self, house: House) -> None:
+        await house.subscribe("kept:a")
+        await house.publish("kept:a", "1", "2")
+        epoch = (await house.hub.history("kept:a")).top.epoch
+        house.broker.calls.clear()
+        wish = Wish("kept:a", KEPT, Terms(positioned=True, since=StreamPosition(1, epoch)), INFO)
+        one, two = (asyncio.create_task(house.hub.subscribe(Listener(), [wish])) for _ in range(2))
+        while not house.broker.calls:
+            await asyncio.sleep(0)
+        one.cancel()
+        (recovery,) = await two
+        assert [p.data for p in recovery.publications] == [b"2"]
+
+
+class TestWatch:
+    async def test_a_failure_is_no_end(self, house: House) -> None:
+        """It is announced, unless the broker is merely away, and the next time comes."""
+        done: list[str] = []
+
+        async def work() -> None:
+            done.append("again")
+            if len(done) == 1:
+                raise BrokerUnavailable
+            if len(done) == 2:
+                raise ValueError("x")
+
+        repeating = asyncio.create_task(house.hub._repeat(0.0, work))
+        while len(done) < 4:
+            await asyncio.sleep(0)
+        repeating.cancel()
+        await asyncio.wait([repeating])
+        (failure,) = house.facts
+        assert isinstance(failure, events.CommandFailed)
+        assert str(failure.error) == "x"
+
+    async def test_the_lease_outlasts_its_end(self) -> None:
+        """A hub that is watched renews three times in a lease."""
+        house = House(lease=0.03)
+        await house.hub.start()
+        watching = asyncio.create_task(house.hub.watch())
+        await house.subscribe("seen:a", Terms())
+        while house.broker.entered < 4:
+            await asyncio.sleep(0)
+        watching.cancel()
+        await asyncio.wait([watching])
+        await house.hub.stop()

@@ -75,22 +75,30 @@ class TestExtend:
     def test_live_publications_follow_the_recovered_ones(self) -> None:
         """The position stays the requested one."""
         recovered = Recovery(StreamPosition(2, "e"), publications(3), recovered=True)
-        assert extend(STREAM, recovered, publications(4, 5), "e") == Recovery(
+        assert extend(STREAM, recovered, publications(4, 5), "e", recovering=True) == Recovery(
             StreamPosition(2, "e"), publications(3, 4, 5), recovered=True
         )
 
     def test_a_newcomer_begins_after_them(self) -> None:
         """Live publications only move the position of somebody who does not recover."""
-        assert extend(STREAM, Recovery(StreamPosition(3, "e")), publications(4, 5), "e") == Recovery(
+        assert extend(STREAM, Recovery(StreamPosition(3, "e")), publications(4, 5), "e", recovering=False) == Recovery(
             StreamPosition(5, "e")
         )
 
     def test_in_cache_mode_the_newest_replaces(self) -> None:
         cached = Recovery(StreamPosition(3, "e"), publications(3), recovered=True)
-        assert extend(CACHE, cached, publications(4, 5), "e") == Recovery(
+        assert extend(CACHE, cached, publications(4, 5), "e", recovering=True) == Recovery(
             StreamPosition(5, "e"), publications(5), recovered=True
         )
 
     def test_nothing_live_changes_nothing(self) -> None:
         recovery = Recovery(StreamPosition(3, "e"))
-        assert extend(STREAM, recovery, (), "e") is recovery
+        assert extend(STREAM, recovery, (), "e", recovering=True) is recovery
+
+    def test_in_cache_mode_the_first_publication_of_all_is_handed_over(self) -> None:
+        """The cache was empty when it was read, and is not any more when the subscriber goes live."""
+        empty = Recovery(StreamPosition(0, "e"))
+        assert extend(CACHE, empty, publications(1), "e", recovering=True) == Recovery(
+            StreamPosition(1, "e"), publications(1), recovered=True
+        )
+        assert extend(CACHE, empty, publications(1), "e", recovering=False) == Recovery(StreamPosition(1, "e"))

@@ -7,7 +7,7 @@ import pytest
 from tidings.brokers.base import Page
 from tidings.channels.options import ChannelOptions
 from tidings.channels.recovery import Recovery
-from tidings.channels.topic import Fill, Terms, Topic
+from tidings.channels.topic import KEPT_LIMIT, Fill, Terms, Topic
 from tidings.model import ClientInfo, Publication, StreamPosition
 
 pytestmark = pytest.mark.core
@@ -152,24 +152,24 @@ class TestGaps:
 class TestComparing:
     def test_a_loss_that_no_publication_reveals(self, topic: Topic[Listener]) -> None:
         listener = subscribed(topic, page(top=4))
-        assert topic.compare(StreamPosition(6, "e")) == Fill(4)
+        assert topic.compare(StreamPosition(6, "e"), "e") == Fill(4)
         topic.filled(page(5, 6, top=6))
         assert listener.offsets == [5, 6]
 
     def test_being_ahead_of_the_answer_is_no_contradiction(self, topic: Topic[Listener]) -> None:
         listener = subscribed(topic, page(top=4))
         receive(topic, 5)
-        assert topic.compare(StreamPosition(4, "e")) is None
+        assert topic.compare(StreamPosition(4, "e"), "e") is None
         assert listener.told == []
 
     def test_a_stream_that_was_recreated(self, topic: Topic[Listener]) -> None:
         listener = subscribed(topic, page(top=4))
-        assert topic.compare(StreamPosition(0, "new")) is None
+        assert topic.compare(StreamPosition(0, "new"), "e") is None
         assert listener.told == ["news"]
 
     def test_a_broker_that_fails_between_two_questions_changes_nothing(self, topic: Topic[Listener]) -> None:
         listener = subscribed(topic, page(top=4))
-        topic.compare(StreamPosition(6, "e"))
+        topic.compare(StreamPosition(6, "e"), "e")
         assert topic.filled(None) is None
         assert listener.told == []
         assert topic.position == StreamPosition(4, "e")
@@ -279,6 +279,46 @@ class TestOpening:
         listener = subscribed(topic, page(top=3), Terms())
         receive(topic, 1, epoch="new")
         receive(topic, 4, epoch="e")
-        assert topic.compare(StreamPosition(9, "e")) is None
+        assert topic.compare(StreamPosition(9, "e"), "e") is None  # a read from before the change
         assert listener.offsets == [1]
         assert topic.position == StreamPosition(1, "new")
+
+    def test_the_stream_is_the_judge_of_what_is_late(self, topic: Topic[Listener]) -> None:
+        """A message of the lost epoch that is taken for a new one is put right by the next read, and told."""
+        listener = subscribed(topic, page(top=3, epoch="new"))
+        receive(topic, 50, epoch="lost")
+        assert topic.epoch == "lost"
+        assert topic.compare(StreamPosition(4, "new"), "lost") is None
+        assert topic.position == StreamPosition(4, "new")
+        receive(topic, 5, epoch="new")
+        receive(topic, 51, epoch="lost")
+        assert listener.offsets == [50, 5]
+        assert listener.told == ["news", "news"]
+
+    def test_a_subscriber_may_be_the_first_to_read_what_is_right(self, topic: Topic[Listener]) -> None:
+        subscribed(topic, page(top=3, epoch="new"))
+        receive(topic, 50, epoch="lost")
+        topic.open()
+        assert topic.accepts(page(top=4, epoch="new"), "lost")
+        assert topic.position == StreamPosition(4, "new")
+
+    def test_two_epochs_before_the_first_position(self, topic: Topic[Listener]) -> None:
+        """Which of them is over only another read can tell."""
+        topic.open()
+        receive(topic, 7, epoch="lost")
+        assert not topic.accepts(page(top=2, epoch="new"))
+        assert topic.accepts(page(top=2, epoch="new"))
+        listener = Listener()
+        topic.settle(listener, POSITIONED, page(top=2, epoch="new"))
+        receive(topic, 3, epoch="new")
+        assert listener.offsets == [3]
+
+    def test_a_gap_that_takes_too_long_is_given_up(self, topic: Topic[Listener]) -> None:
+        """What is kept meanwhile is bounded. The answer that comes after all changes nothing."""
+        listener = subscribed(topic, page(top=4))
+        receive(topic, *range(7, 7 + KEPT_LIMIT + 1))
+        assert listener.told == ["news"]
+        assert listener.offsets == [*range(7, 7 + KEPT_LIMIT + 1)]
+        assert topic.filled(page(5, 6, 7, top=7)) is None
+        receive(topic, 8 + KEPT_LIMIT)
+        assert listener.offsets[-1] == 8 + KEPT_LIMIT

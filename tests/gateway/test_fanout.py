@@ -11,7 +11,7 @@ from tidings import events
 from tidings.channels.options import ChannelOptions, SlowPolicy
 from tidings.clock import ManualClock
 from tidings.gateway.fanout import JOIN_LIMIT_BYTES, Encoding, Fanout
-from tidings.gateway.outbox import Held, Outbox
+from tidings.gateway.outbox import Backlog, Held, Outbox
 from tidings.hooks import Hooks
 from tidings.model import ClientInfo, Publication
 from tidings.wire.centrifuge.codec import Codec
@@ -251,6 +251,28 @@ class TestOneTurn:
         assert protobuf[0].heard == [b"\x0a\x22\x08\x12\x01a\x22\x03\x22\x011\x0a\x22\x08\x12\x01a\x22\x03\x22\x012"]
         turn.end()
         assert len(json[0].heard) == 1
+
+    def test_is_announced_when_it_has_been_written(self, turn: Turn, clock: ManualClock) -> None:
+        """So that the age is that of what clients get."""
+        heard: list[str] = []
+        fanout = Fanout("a", ChannelOptions(), clock, Hooks(lambda fact: heard.append(type(fact).__name__)), turn.soon)
+        (ear,) = ears(fanout, 1)
+        ear.outbox.write = lambda data: heard.append("written")
+        fanout.publish(Publication(b"1"))
+        turn.end()
+        assert heard == ["written", "Delivered"]
+
+    def test_a_join_does_not_replace_the_newest_publication(self, fanout: Fanout, turn: Turn) -> None:
+        """With the policy `latest` only publications replace publications."""
+        slow = Ear(JSON, Framing())
+        fanout.add(slow, join_leave=True)
+        slow.outbox.pause()
+        fanout.publish(Publication(b'"final"'))
+        turn.end()
+        fanout.join(ADA)
+        backlog = Backlog(1000)
+        assert [backlog.put(held) for held in slow.held] == [0, 0]
+        assert b"final" in backlog.pop().data
 
     def test_is_not_for_who_comes_after(self, fanout: Fanout, turn: Turn) -> None:
         """Its reply says that it has this publication already."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections import deque
 from collections.abc import Awaitable, Callable
+from functools import partial
 
 Errand = Callable[[], Awaitable[None]]
 
@@ -13,8 +14,8 @@ class Errands:
     """Runs errands one after another within a channel, and side by side across channels.
 
     A client that subscribes and leaves at once is seen to join before it is seen to leave. A channel without errands
-    owns no task. An errand handles its own failures; whatever escapes it reaches the loop's exception handler and does
-    not stop the others.
+    owns no task. An errand handles its own failures; whatever escapes it is told to the loop's exception handler, and
+    the errands behind it go on.
     """
 
     def __init__(self) -> None:
@@ -34,6 +35,15 @@ class Errands:
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 
+    async def run(self, channel: str, errand: Errand) -> None:
+        """Run an errand in its turn and wait for it. Raises what it raises; cancelled, it is run all the same."""
+        if channel not in self._waiting:
+            await errand()
+            return
+        done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self.add(channel, partial(_report, errand, done))
+        await done
+
     async def wait_idle(self) -> None:
         """Wait until there is nothing left to do. Cancelling stops the waiting, not the work."""
         while self._tasks:
@@ -50,7 +60,25 @@ class Errands:
         errands = self._waiting[channel]
         try:
             while errands:
-                await errands[0]()
+                try:
+                    await errands[0]()
+                except Exception as error:
+                    context = {"message": f"an errand of {channel} failed", "exception": error}
+                    asyncio.get_running_loop().call_exception_handler(context)
                 errands.popleft()
         finally:
             self._waiting.pop(channel, None)
+
+
+async def _report(errand: Errand, done: asyncio.Future[None]) -> None:
+    """Run an errand whose outcome somebody waits for, or has waited for."""
+    try:
+        await errand()
+    except Exception as error:
+        if not done.done():
+            done.set_exception(error)
+    else:
+        if not done.done():
+            done.set_result(None)
+    finally:
+        done.cancel()

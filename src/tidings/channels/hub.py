@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Coroutine, Iterable, Mapping, Sequence
-from contextlib import suppress
 from functools import partial
 from typing import Any, Generic, TypeVar
 
@@ -90,15 +89,12 @@ class Hub(Generic[S]):
         await self._broker.stop()
 
     async def watch(self) -> None:
-        """Renew presence and compare positions, for ever. Cancel it to stop."""
-        checked = self._clock.now()
-        while True:
-            await asyncio.sleep(self._lease / 3)
-            with suppress(BrokerUnavailable):
-                await self.renew_presence()
-            if self._clock.now() - checked >= POSITION_CHECK_INTERVAL:
-                checked = self._clock.now()
-                self.check_positions()
+        """Renew presence three times in a lease, and compare positions, for ever. Cancel it to stop."""
+        async with asyncio.TaskGroup() as watches:
+            renewing = self._repeat(self._lease / 3, self.renew_presence)
+            comparing = self._repeat(POSITION_CHECK_INTERVAL, self._check_positions)
+            watches.create_task(renewing, name="watch over presence")
+            watches.create_task(comparing, name="watch over positions")
 
     async def renew_presence(self) -> None:
         """Extend the lease of everybody who is present through this node. Raises `BrokerUnavailable`."""
@@ -120,6 +116,8 @@ class Hub(Generic[S]):
 
         Raises `BrokerUnavailable`. When this raises or is cancelled, nothing is subscribed.
         """
+        for wish in wishes:
+            self.namespaces.options(wish.channel)  # before anything is opened, because it may raise
         topics = [self._open(wish.channel) for wish in wishes]
         try:
             for topic in topics:
@@ -232,9 +230,11 @@ class Hub(Generic[S]):
     async def _read_fresh(self, topics: Sequence[Topic[S]], wishes: Sequence[Wish]) -> list[Page | None]:
         """Read the streams, again if need be, until all pages fit what has arrived meanwhile."""
         for _ in range(READ_ATTEMPTS):
+            followed = [topic.epoch for topic in topics]
             pages = await _all(self._read(topic, wish.terms) for topic, wish in zip(topics, wishes, strict=True))
             # No waiting from here to the settling: what is accepted now is still right then.
-            if all(page is None or topic.accepts(page) for topic, page in zip(topics, pages, strict=True)):
+            read = zip(topics, pages, followed, strict=True)
+            if all(page is None or topic.accepts(page, epoch) for topic, page, epoch in read):
                 return pages
         raise InternalError("the channel's stream changes faster than it can be read")
 
@@ -244,13 +244,12 @@ class Hub(Generic[S]):
             return None
         if (known := topic.shortcut(terms.since)) is not None:
             return known
-        epoch = topic.position.epoch if topic.position else ""
         if terms.since is None:
-            return await self._history.read_shared(topic.channel, retention, epoch, limit=0)
+            return await self._history.read_shared(topic.channel, retention, topic.epoch, limit=0)
         if terms.mode is RecoveryMode.CACHE:
-            return await self._history.read_shared(topic.channel, retention, epoch, limit=1, reverse=True)
+            return await self._history.read_shared(topic.channel, retention, topic.epoch, limit=1, reverse=True)
         return await self._history.read_shared(
-            topic.channel, retention, epoch, since=terms.since.offset, limit=self._recovery_limit
+            topic.channel, retention, topic.epoch, since=terms.since.offset, limit=self._recovery_limit
         )
 
     # Private steps: keeping up with the stream.
@@ -260,22 +259,43 @@ class Hub(Generic[S]):
             self._errands.add(topic.channel, partial(self._fill_gap, topic, fill))
 
     async def _fill_gap(self, topic: Topic[S], fill: Fill) -> None:
-        try:
-            page = await self._history.read(topic.channel, self._retention(topic.channel), since=fill.since)
-        except BrokerUnavailable:
-            page = None
+        page = await self._read_or_none(topic, since=fill.since)
+        filled, missing = page is not None and topic.closes(page), topic.missing(page)
         following = topic.filled(page)
-        position = topic.position or StreamPosition()
-        filled = page is not None and position.offset > fill.since
-        self._hooks.announce(events.GapFound(topic.channel, filled, len(page.publications) if page else 0))
+        self._hooks.announce(events.GapFound(topic.channel, filled, missing))
         self._fill(topic, following)
 
+    async def _check_positions(self) -> None:
+        self.check_positions()
+
     async def _compare(self, topic: Topic[S]) -> None:
+        followed = topic.epoch
+        page = await self._read_or_none(topic, limit=0)
+        if page is not None:
+            self._fill(topic, topic.compare(page.top, followed))
+
+    async def _read_or_none(
+        self, topic: Topic[S], *, since: int | None = None, limit: int | None = None
+    ) -> Page | None:
+        """Read a stream for nobody in particular. That it failed is all that the topic has to know."""
         try:
-            page = await self._history.read(topic.channel, self._retention(topic.channel), limit=0)
+            return await self._history.read(topic.channel, self._retention(topic.channel), since=since, limit=limit)
         except BrokerUnavailable:
-            return
-        self._fill(topic, topic.compare(page.top))
+            return None
+        except Exception as error:
+            self._hooks.announce(events.CommandFailed("read", "", error))
+            return None
+
+    async def _repeat(self, interval: float, work: Callable[[], Coroutine[Any, Any, None]]) -> None:
+        """Do something again and again. A failure is announced, and the next time comes all the same."""
+        while True:
+            await asyncio.sleep(interval)
+            try:
+                await work()
+            except BrokerUnavailable:
+                continue
+            except Exception as error:
+                self._hooks.announce(events.CommandFailed(work.__name__, "", error))
 
     # Private steps: what a channel must have.
 

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Awaitable, Callable, Mapping
 from contextlib import suppress
+from functools import partial
 from typing import ParamSpec
 
 from tidings.brokers.base import Broker, KeepsPresence
@@ -13,6 +15,9 @@ from tidings.errors import BrokerUnavailable, NotAvailable
 from tidings.model import ClientInfo
 
 P = ParamSpec("P")
+
+RENEWALS = 100
+"""How many leases are renewed side by side: one after another, many would run out before their turn came."""
 
 
 class Presence:
@@ -33,7 +38,8 @@ class Presence:
         """Take a lease, where the channel has presence."""
         if options.presence:
             self._held[channel, info.client] = info
-            await self._leases().enter(channel, info, self._lease)
+            # In turn: an earlier lease of the same client may be on its way back.
+            await self._errands.run(channel, partial(self._leases().enter, channel, info, self._lease))
 
     def leave(self, channel: str, info: ClientInfo) -> None:
         """Give a lease back, where one is held."""
@@ -48,12 +54,16 @@ class Presence:
 
     async def renew(self) -> None:
         """Extend every lease that is held. Whoever left meanwhile stays away."""
-        for (channel, client), info in list(self._held.items()):
-            if (channel, client) in self._held:
-                await self._leases().enter(channel, info, self._lease)
-            if (channel, client) not in self._held:
-                # Left while the renewal was under way, which may have come after it.
-                self._errands.add(channel, _forgiving(self._leases().leave, channel, client))
+        held = list(self._held.items())
+        for first in range(0, len(held), RENEWALS):
+            await asyncio.gather(*(self._renew(*key, info) for key, info in held[first : first + RENEWALS]))
+
+    async def _renew(self, channel: str, client: str, info: ClientInfo) -> None:
+        if (channel, client) in self._held:
+            await self._leases().enter(channel, info, self._lease)
+        if (channel, client) not in self._held:
+            # Left while the renewal was under way, which may have come after it.
+            self._errands.add(channel, _forgiving(self._leases().leave, channel, client))
 
     async def present(self, channel: str) -> Mapping[str, ClientInfo]:
         return await self._leases().present(channel)

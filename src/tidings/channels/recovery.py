@@ -53,16 +53,18 @@ def _recover_cache(since: StreamPosition, page: Page) -> Recovery:
     return Recovery(page.top)
 
 
-def extend(mode: RecoveryMode, recovery: Recovery, live: tuple[Publication, ...], epoch: str) -> Recovery:
+def extend(
+    mode: RecoveryMode, recovery: Recovery, live: tuple[Publication, ...], epoch: str, *, recovering: bool
+) -> Recovery:
     """Add the live publications that followed the read, which are consecutive to it.
 
-    A subscriber that did not recover begins after them instead: it is told the newer position, and misses nothing that
-    it was promised.
+    From the cache, who is `recovering` gets the newest of them, whatever the read had. A subscriber to a stream that
+    did not recover begins after them instead: it is told the newer position, and misses nothing that it was promised.
     """
     if not live:
         return recovery
     top = StreamPosition(live[-1].offset, epoch)
-    if mode is RecoveryMode.CACHE and recovery.recovered:
+    if mode is RecoveryMode.CACHE and recovering:
         return Recovery(top, live[-1:], recovered=True)
     if recovery.recovered:
         return Recovery(recovery.position, recovery.publications + live, recovered=True)

@@ -9,6 +9,7 @@ stream belongs to the topic and not to each of them. Every arriving publication 
     old             offset is not above the position              drop
     gap             offset is further away                        keep; ask for what is missing, once
     strange         another epoch                                 the stream was lost: tell the positioned, start anew
+    late            an epoch that was left                        drop
 
 While a gap is being filled everything that arrives is kept. `filled` hands out what was missing and what was kept; if
 history could not close the gap, the positioned subscribers are told instead.
@@ -16,6 +17,9 @@ history could not close the gap, the positioned subscribers are told instead.
 Somebody who subscribes reads the stream while publications go on arriving. The topic keeps what it hands out in the
 meantime (`recent`), so that the read and the live publications can be joined without a hole. When the read is ahead of
 the topic, the subscriber waits (`late`) until the topic has passed the offset that the reply named.
+
+A message of a lost epoch may be late, and be taken for a new one. The stream itself is the judge: a read that began
+after the topic had taken up its epoch, and tells another one, is right, be that one new or left before.
 
 Nothing here waits. What has to be asked of the broker is returned as a `Fill`, and its answer comes back as a call.
 """
@@ -35,6 +39,9 @@ from tidings.model import ClientInfo, Publication, StreamPosition
 RECENT_LIMIT = 1024
 """How many live publications are kept for those who are opening. Who needs more reads the stream again."""
 
+
+KEPT_LIMIT = 1024
+"""How many publications are kept while a gap is being filled. When more come, the gap is given up."""
 
 PAST_LIMIT = 8
 """How many epochs of a channel are remembered as over."""
@@ -116,7 +123,7 @@ class Topic(Generic[S]):
         self.late: dict[S, tuple[int, Terms]] = {}
         """Subscribers whose reply named an offset that the topic has not reached."""
         self._past: tuple[str, ...] = ()
-        """The epochs that are over. An epoch does not return, so what still speaks of one is late."""
+        """The epochs that were left. What still speaks of one is late, unless the stream itself does."""
         self._kept: list[tuple[Publication, str]] | None = None
         """What arrived since a gap was seen; None while there is no gap."""
 
@@ -124,6 +131,11 @@ class Topic(Generic[S]):
     def subscribers(self) -> int:
         """How many are subscribed here."""
         return len(self.audience) + len(self.late)
+
+    @property
+    def epoch(self) -> str:
+        """The epoch that is followed, "" for none yet."""
+        return self.position.epoch if self.position is not None else ""
 
     @property
     def is_idle(self) -> bool:
@@ -153,15 +165,16 @@ class Topic(Generic[S]):
             return Page((), self.position)
         return None
 
-    def accepts(self, page: Page) -> bool:
+    def accepts(self, page: Page, followed: str = "") -> bool:
         """Whether `settle` may use a page that was read after `open`; otherwise the stream has to be read again.
 
-        Takes up what the page says of the stream: its position, where the topic had none, or that it was recreated.
+        `followed` is the `epoch` of this topic when the read began. Takes up what the page says of the stream: its
+        position, where the topic had none, or that it was recreated.
         """
-        if self.position is None:
-            self._begin(page.top)
+        if self.position is None and not self._begin(page.top):
+            return False
         assert self.position is not None
-        if page.top.epoch in self._past:
+        if self._is_late(page.top.epoch, followed):
             return False
         if page.top.epoch != self.position.epoch:
             self.restart(page.top)
@@ -195,7 +208,7 @@ class Topic(Generic[S]):
             return None
         if self._kept is not None:
             self._kept.append((publication, epoch))
-            return None
+            return self.filled(None) if len(self._kept) > KEPT_LIMIT else None
         if self.position is None:
             self._keep_recent(publication, epoch)
             return None
@@ -211,11 +224,28 @@ class Topic(Generic[S]):
         self._hand_out(publication, epoch)
         return None
 
-    def filled(self, page: Page | None) -> Fill | None:
-        """Close a gap with what history had; None when it could not be read. May find that there is another gap."""
-        kept, self._kept = self._kept or [], None
+    def closes(self, page: Page) -> bool:
+        """Whether a page leads from the position to the end of the stream without a hole."""
         assert self.position is not None
-        if page is not None and recover(RecoveryMode.STREAM, self.position, page).recovered:
+        return recover(RecoveryMode.STREAM, self.position, page).recovered
+
+    def missing(self, page: Page | None) -> int:
+        """How many publications the gap has, as far as can be told."""
+        assert self.position is not None
+        if self._kept and self._kept[0][1] == self.position.epoch:
+            return max(0, self._kept[0][0].offset - 1 - self.position.offset)
+        return len(page.publications) if page is not None else 0
+
+    def filled(self, page: Page | None) -> Fill | None:
+        """Close a gap with what history had; None when it could not be read. May find that there is another gap.
+
+        Does nothing when the gap was given up meanwhile.
+        """
+        if self._kept is None:
+            return None
+        kept, self._kept = self._kept, None
+        assert self.position is not None
+        if page is not None and self.closes(page):
             for publication in page.publications:
                 self._hand_out(publication, page.top.epoch)
         elif kept:
@@ -225,14 +255,15 @@ class Topic(Generic[S]):
             self.restart(page.top)
         return self._receive_all(kept)
 
-    def compare(self, top: StreamPosition) -> Fill | None:
+    def compare(self, top: StreamPosition, followed: str) -> Fill | None:
         """Hold the position against the end of the stream as the broker has just told it.
 
-        A position that is ahead of `top` is no contradiction: the answer was under way while publications arrived.
+        `followed` is as in `accepts`. A position that is ahead of `top` is no contradiction: the answer was under way
+        while publications arrived.
         """
         if self.position is None or self._kept is not None:
             return None
-        if top.epoch in self._past:
+        if self._is_late(top.epoch, followed):
             return None
         if top.epoch != self.position.epoch:
             self.restart(top)
@@ -245,7 +276,8 @@ class Topic(Generic[S]):
         """Follow the stream from another position, and tell everybody who was promised continuity."""
         told = list(self.positioned)
         if self.position is not None and position.epoch != self.position.epoch:
-            self._past = (*self._past[1 - PAST_LIMIT :], self.position.epoch)
+            left = [epoch for epoch in self._past if epoch != position.epoch]
+            self._past = (*left[1 - PAST_LIMIT :], self.position.epoch)
         self.position = position
         self._admit_late(everybody=True)
         for subscriber in told:
@@ -282,19 +314,28 @@ class Topic(Generic[S]):
         live = self._live_since(page.top.offset)
         assert live is not None
         self._admit(subscriber, terms)
-        return extend(terms.mode, recovery, live, self.position.epoch)
+        return extend(terms.mode, recovery, live, self.position.epoch, recovering=terms.since is not None)
 
-    def _begin(self, top: StreamPosition) -> None:
-        """Take the first position, then whatever arrived before it was known."""
+    def _begin(self, top: StreamPosition) -> bool:
+        """Take the first position, then whatever arrived before it was known.
+
+        Publications and page may speak of different epochs. Which is the later one only another read can tell, which
+        then covers these publications.
+        """
         assert self.recent is not None
         early = list(self.recent)
         self.recent.clear()
+        if any(epoch != top.epoch for _, epoch in early):
+            return False
         self.position = top
         for publication, epoch in early:
-            if epoch == top.epoch and publication.offset == self.position.offset + 1:
+            if publication.offset == self.position.offset + 1:
                 self._hand_out(publication, epoch)
-            elif epoch != top.epoch:
-                self.restart(StreamPosition(publication.offset, epoch))
+        return True
+
+    def _is_late(self, epoch: str, followed: str) -> bool:
+        """Whether a read tells of an epoch that was left, and began before it was."""
+        return epoch in self._past and followed != self.epoch
 
     def _live_since(self, offset: int) -> tuple[Publication, ...] | None:
         """What was handed out after `offset`; None where not all of it is kept."""

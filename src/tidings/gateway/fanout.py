@@ -11,7 +11,7 @@ from typing import NamedTuple, Protocol
 
 from tidings import events
 from tidings.channels import names
-from tidings.channels.options import ChannelOptions
+from tidings.channels.options import ChannelOptions, SlowPolicy
 from tidings.channels.topic import Subscriber
 from tidings.clock import Clock
 from tidings.gateway.outbox import Held, Outbox
@@ -121,11 +121,11 @@ class Group:
 class Fanout:
     """The local subscribers of one channel, as an `Audience` of connections."""
 
-    __slots__ = ("_channel", "_clock", "_groups", "_hooks", "_size", "_soon", "_template", "_watchers")
+    __slots__ = ("_announcements", "_channel", "_clock", "_groups", "_hooks", "_options", "_size", "_soon", "_watchers")
 
     def __init__(self, channel: str, options: ChannelOptions, clock: Clock, hooks: Hooks, soon: Soon) -> None:
         self._channel = channel
-        self._template = Held(b"", channel, names.namespace(channel), options.slow_policy)
+        self._options = options
         self._clock = clock
         self._hooks = hooks
         self._soon = soon
@@ -133,14 +133,18 @@ class Fanout:
         self._watchers: dict[Encoding, Group] = {}
         """Those who are also told who comes and goes."""
         self._size = 0
+        self._announcements: list[tuple[Publication, int]] = []
+        """What is being published in this turn, with how many it reaches."""
 
     def __len__(self) -> int:
         return self._size
 
     def add(self, subscriber: Member, *, join_leave: bool) -> None:
-        self._enter(self._groups, subscriber)
+        policy = self._options.slow_policy
+        self._enter(self._groups, subscriber, policy)
         if join_leave:
-            self._enter(self._watchers, subscriber)
+            # Who comes and goes must not take the place of the newest publication.
+            self._enter(self._watchers, subscriber, SlowPolicy.DROP_OLDEST if policy is SlowPolicy.LATEST else policy)
         self._size = sum(map(len, self._groups.values()))
 
     def discard(self, subscriber: Member) -> None:
@@ -152,11 +156,11 @@ class Fanout:
         self._size = sum(map(len, self._groups.values()))
 
     def publish(self, published: Publication) -> None:
-        reached = self._size
+        self._announcements.append((published, self._size))
         for group in list(self._groups.values()):
             group.put(lambda codec: Push(channel=self._channel, pub=publication(published, codec)))
-        age = max(0.0, self._clock.now() - published.time) if published.time else 0.0
-        self._hooks.announce(events.Delivered(self._channel, reached, len(published.data), age))
+        if len(self._announcements) == 1:
+            self._soon(self._announce)  # behind the groups' own writing
 
     def join(self, info: ClientInfo) -> None:
         self._tell(lambda codec: Push(channel=self._channel, join=Join(client_info(info, codec))))
@@ -171,8 +175,16 @@ class Fanout:
             group.put(push)
             group.flush()
 
-    def _enter(self, groups: dict[Encoding, Group], subscriber: Member) -> None:
+    def _announce(self) -> None:
+        announcements, self._announcements = self._announcements, []
+        now = self._clock.now()
+        for published, reached in announcements:
+            age = max(0.0, now - published.time) if published.time else 0.0
+            self._hooks.announce(events.Delivered(self._channel, reached, len(published.data), age))
+
+    def _enter(self, groups: dict[Encoding, Group], subscriber: Member, policy: SlowPolicy) -> None:
         encoding = subscriber.encoding
         if encoding not in groups:
-            groups[encoding] = Group(encoding, self._template, self._soon)
+            template = Held(b"", self._channel, names.namespace(self._channel), policy)
+            groups[encoding] = Group(encoding, template, self._soon)
         groups[encoding].add(subscriber)

@@ -116,7 +116,7 @@ async def test_publish_ignores_what_it_does_not_know(site):
         ),
         (b'{"channel":"a"}', 107, "data is missing"),
         (b'{"channel":"a","b64data":"*"}', 107, "b64data: not base64"),
-        (b'{"channel":"texts:a","b64data":"AP8="}', 107, "data is not JSON"),
+        (b'{"channel":"texts:a","b64data":"AP8="}', 107, "data is not JSON, or nests too deeply"),
         (b'{"channel":"objects:a","data":[1]}', 107, "data is not a JSON object"),
         (b'{"channel":"%s","data":1}' % (b"a" * 256), 107, "channel: a name has 1 to 255 printable ASCII characters"),
         ('{"channel":"é","data":1}'.encode(), 107, "channel: a name has 1 to 255 printable ASCII characters"),

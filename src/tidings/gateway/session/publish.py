@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tidings.channels.formats import check_format
+from tidings.channels.formats import check_client_format
 from tidings.errors import NotAvailable, PermissionDenied
 from tidings.gateway.session.naming import options_of
 from tidings.gateway.session.permissions import may_publish
@@ -23,7 +23,7 @@ def publish(state: State, request: PublishRequest) -> Steps[PublishResult]:
         data = yield Review(channel, data)
     elif not may_publish(state, channel, options):
         raise PermissionDenied
-    check_format(options, data)
+    check_client_format(options, data)
     info = state.info(subscription.info.chan_info if subscription else b"")
     yield Publish(channel, Publication(data, info=info))
     return PublishResult()

@@ -61,7 +61,7 @@ class JSONCodec:
             return NOTHING
         try:
             text = payload.decode()
-            _require_shallow(text)
+            require_shallow(text)
             _value(text)
         except ValueError as error:
             raise Inexpressible(str(error)) from error
@@ -75,7 +75,7 @@ JSON: Codec = JSONCodec()
 
 
 def _decode(line: str) -> Command:
-    _require_shallow(line)
+    require_shallow(line)
     try:
         return _command(line)
     except msgspec.ValidationError:
@@ -97,7 +97,7 @@ def _without_nulls(text: str | bytes, depth: int) -> dict[str, Any]:
     return fields
 
 
-def _require_shallow(text: str) -> None:
+def require_shallow(text: str) -> None:
     """Raise `ValueError` if brackets nest deeper than the limit. Most texts have too few to be looked at."""
     if len(text) <= DEPTH_LIMIT or text.count("{") + text.count("[") <= DEPTH_LIMIT:
         return
