@@ -55,6 +55,11 @@ class TestSettings:
         hub = Tidings(settings={"client": {"channel_limit": 3}})
         assert (hub.settings.client.channel_limit, hub.settings.client.history_limit) == (3, 300)
 
+    def test_a_broker_beside_ready_made_settings(self) -> None:
+        """One of the two would have to be ignored."""
+        with pytest.raises(TypeError, match="not both"):
+            Tidings("memory://", settings=Settings())
+
     def test_a_file(self, tmp_path: Path) -> None:
         file = tmp_path / "hub.toml"
         file.write_text("[client]\nchannel_limit = 3\n")
@@ -321,6 +326,16 @@ class TestLife:
             await call(hub)
             assert hub.node.is_started
             await hub.stop()
+
+    async def test_after_its_end_it_says_so(self) -> None:
+        """A load balancer sends nobody any more, and the process counts as alive."""
+        hub = Tidings(settings=SETTINGS)
+        async with hub:
+            pass
+        web = TestClient(hub)
+        health, live = web.get("/health"), web.get("/health/live")
+        assert (health.status_code, live.status_code) == (503, 200)
+        assert health.json()["reason"] == "node: shutting down; broker: the broker is not running"
 
     async def test_it_does_not_start_again(self) -> None:
         async with Tidings(settings=SETTINGS) as hub:

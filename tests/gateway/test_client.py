@@ -32,6 +32,9 @@ class Keeps(NoApplication):
     def handles_rpc(self) -> bool:
         return True
 
+    def sees_clients(self) -> bool:
+        return True
+
     def hears_ends(self) -> bool:
         return True
 
@@ -61,7 +64,7 @@ async def application() -> Keeps:
 
 @pytest.fixture
 async def house(application: Keeps):
-    async with House(application=application, node={"keep_requests": True}) as house:
+    async with House(application=application) as house:
         yield house
 
 

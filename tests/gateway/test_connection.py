@@ -34,6 +34,9 @@ class Told(NoApplication):
         self.ends: list[tuple[object, ...]] = []
         self.gate = asyncio.Event()
 
+    def sees_clients(self) -> bool:
+        return True
+
     def hears_ends(self) -> bool:
         return True
 
@@ -318,7 +321,7 @@ class TestRequests:
         await until(lambda: ada.connection.handshake is None)
 
     async def test_the_request_is_kept_for_an_application(self) -> None:
-        async with House(node={"keep_requests": True}) as house:
+        async with House(application=Told()) as house:
             ada = await house.caller("ada", "news")
             assert ada.connection.client.request is HANDSHAKE
 

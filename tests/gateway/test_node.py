@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from msgspec.structs import replace
 from tests.gateway.house import House
-from tests.gateway.wire import HANDSHAKE, Caller, until
+from tests.gateway.wire import HANDSHAKE, PATIENCE, Caller, until
 
 from tidings import events
 from tidings.brokers.base import Receiver
@@ -82,6 +82,45 @@ class TestLife:
 
     async def test_what_was_never_started_is_stopped_at_once(self) -> None:
         await House().node.stop()
+
+    async def test_a_handler_that_will_not_end_does_not_keep_the_node(self) -> None:
+        """Neither one that hears of the end for ever, nor one that does not care that it is cancelled."""
+
+        class Endless(NoApplication):
+            def hears_ends(self) -> bool:
+                return True
+
+            async def disconnected(self, client: Client, code: int, reason: str) -> None:
+                await asyncio.Event().wait()
+
+        house = House(application=Endless(), node={"hearing": 0.01})
+        await house.node.start()
+        await house.caller("ada")
+        async with asyncio.timeout(PATIENCE):
+            await house.node.stop()
+
+    async def test_a_stop_that_is_cancelled_can_be_asked_for_again(self) -> None:
+        """Everybody is told all the same."""
+        house = House(node={"drain_timeout": 1.0})
+        await house.node.start()
+        callers = [await house.caller(f"user-{number}") for number in range(25)]
+        stopping = asyncio.create_task(house.node.stop())
+        await until(lambda: callers[0].wire.end)
+        stopping.cancel()
+        await asyncio.wait([stopping])
+        await house.node.stop()
+        assert [caller.wire.end for caller in callers] == [(3001, "shutdown")] * 25
+
+    async def test_while_the_broker_is_away_nobody_is_let_in(self) -> None:
+        house = House()
+        refusal = house.node.refuse(HANDSHAKE)
+        assert refusal is not None and (refusal.status, refusal.text) == (503, "the broker is away")
+
+    async def test_whether_the_broker_answers(self, house: House) -> None:
+        await house.node.reach()
+        await house.node.hub.stop()
+        with pytest.raises(BrokerUnavailable):
+            await house.node.reach()
 
     async def test_stopping_ends_what_handlers_still_do(self) -> None:
         """They are cancelled and waited for; their clients have been sent away before."""

@@ -10,6 +10,14 @@ from tidings.gateway.users import Users
 pytestmark = pytest.mark.core
 
 
+def test_how_many_there_are() -> None:
+    """Users, and their connections."""
+    users: Users[str] = Users()
+    for user, connection in (("ada", "1"), ("ada", "2"), ("", "3")):
+        users.enter(user, connection)
+    assert (len(users), users.clients) == (2, 3)
+
+
 def test_a_user_has_any_number_of_connections() -> None:
     users: Users[str] = Users()
     for tab in ("a", "b", "c"):

@@ -21,6 +21,9 @@ class ChannelHandlers:
     def __init__(self) -> None:
         self._handlers: list[tuple[Pattern, Handler]] = []
 
+    def __len__(self) -> int:
+        return len(self._handlers)
+
     def add(self, pattern: Pattern, function: Function) -> None:
         handler = Handler(function, ("channel", *pattern.parameters), takes_payload=True)
         self._handlers.append((pattern, handler))
@@ -69,6 +72,10 @@ class HandledApplication:
 
     def hears_ends(self) -> bool:
         return self.on_unsubscribe is not None or self.on_disconnect is not None
+
+    def sees_clients(self) -> bool:
+        single = (self.on_connect, self.on_message, self.on_unsubscribe, self.on_disconnect)
+        return bool(any(single) or self.on_subscribe or self.on_publish or self.rpc)
 
     # The decisions.
 

@@ -56,7 +56,6 @@ def node(
         allowed_origins=client.allowed_origins,
         lease=settings.broker.lease,
         drain_timeout=settings.server.drain_timeout,
-        keep_requests=application is not None,
     )
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import gc
 import logging
+import math
 import os
 import signal
 import socket
@@ -24,6 +25,9 @@ LOGGER = logging.getLogger("tidings")
 SIGNALS = (signal.SIGINT, signal.SIGTERM)
 GARBAGE_THRESHOLD = 10_000
 """New objects between two looks for garbage."""
+
+GOODBYE = 6.0
+"""Seconds after the last client was told in which close handshakes, and the responses under way, may end."""
 
 BACKLOG = 4096
 """Connections that the kernel may hold for us while the loop is busy; the kernel's own bound applies as well."""
@@ -113,7 +117,7 @@ def config(hub: Tidings, settings: Settings) -> uvicorn.Config:
         forwarded_allow_ips=list(server.trusted_proxies),
         ssl_certfile=server.tls_certificate or None,
         ssl_keyfile=server.tls_key or None,
-        timeout_graceful_shutdown=max(1, round(server.drain_timeout)),
+        timeout_graceful_shutdown=math.ceil(server.drain_timeout + GOODBYE),
         server_header=False,
     )
     try:

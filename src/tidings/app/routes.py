@@ -26,12 +26,16 @@ def routes(node: Node, settings: Settings, hooks: Hooks, counted: metrics.Metric
         node, key=settings.api.secret, insecure=settings.api.insecure, error_mode=settings.api.error_mode
     )
     yield metrics.route(counted)
-    yield from health.routes({"broker": partial(_reach_broker, node)}, __version__)
+    yield from health.routes({"node": partial(_stays, node), "broker": partial(_reaches_broker, node)}, __version__)
 
 
-async def _reach_broker(node: Node) -> str | None:
+async def _stays(node: Node) -> str | None:
+    return "shutting down" if node.is_leaving else None
+
+
+async def _reaches_broker(node: Node) -> str | None:
     try:
-        await node.start()
+        await node.reach()
     except BrokerUnavailable as error:
         return error.message
     return None

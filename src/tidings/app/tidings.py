@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable, Iterable, Mapping
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 from typing import Any, Self, TypeVar
 
@@ -21,7 +21,7 @@ from tidings.app.settings import Settings
 from tidings.brokers.base import Guard, Page
 from tidings.channels import names
 from tidings.clock import Clock
-from tidings.errors import Disconnect
+from tidings.errors import BrokerUnavailable, Disconnect
 from tidings.hooks import Hooks
 from tidings.model import ClientInfo, StreamPosition
 from tidings.observability.logs import LogListener
@@ -44,7 +44,7 @@ class Tidings:
 
     `broker` is a URL; without one, publications stay within the process. `settings` are a mapping or a TOML file shaped
     as `tidings.toml`, or ready-made `Settings`; without them they are read as `tidings serve` reads them. `hooks` hear
-    what happens. Raises `SettingsError`.
+    what happens. Raises `SettingsError`, and `TypeError` for a broker beside ready-made settings, which name theirs.
 
     The hub starts by itself with the first request or call. To stop it in order, and to start it before the first
     request, make it part of the application's life: `FastAPI(lifespan=hub.lifespan)` or `async with hub`.
@@ -102,9 +102,13 @@ class Tidings:
             yield
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Serve ASGI requests below wherever the hub is mounted, or as the whole application."""
+        """Serve ASGI requests below wherever the hub is mounted, or as the whole application.
+
+        While the broker is away, everything answers and says so.
+        """
         if scope["type"] != "lifespan" and not self.node.is_started:
-            await self.start()
+            with suppress(BrokerUnavailable):
+                await self.start()
         await self._router(scope, receive, send)
 
     # The application's decisions.
@@ -262,6 +266,8 @@ class Tidings:
 
 def _settings(given: Settings | Mapping[str, Any] | Path | None, broker: str | None) -> Settings:
     if isinstance(given, Settings):
+        if broker is not None:
+            raise TypeError("name the broker either in the settings or by its URL, not both")
         return given
     flags: dict[str, Any] = {"broker.url": broker}
     if isinstance(given, Mapping):

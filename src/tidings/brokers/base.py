@@ -101,6 +101,9 @@ class Broker(Protocol):
         The backend keeps the streams, and presence until its leases run out. Repeating it is harmless.
         """
 
+    async def reach(self) -> None:
+        """Make sure that the backend answers."""
+
     async def subscribe(self, channel: str) -> None:
         """Ask for a channel. When this returns, whatever is published next will arrive. Repeating it is harmless."""
 

@@ -47,6 +47,9 @@ class MemoryBroker:
         self._channels.clear()
         self._receiver = None
 
+    async def reach(self) -> None:
+        self._started()
+
     async def subscribe(self, channel: str) -> None:
         receiver = self._started()
         if channel not in self._channels:

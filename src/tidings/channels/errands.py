@@ -9,6 +9,9 @@ from functools import partial
 
 Errand = Callable[[], Awaitable[None]]
 
+FAREWELL = 1.0
+"""Seconds that an errand may take to notice that it is cancelled."""
+
 
 class Errands:
     """Runs errands one after another within a channel, and side by side across channels.
@@ -50,11 +53,12 @@ class Errands:
             await asyncio.wait(self._tasks)
 
     async def stop(self) -> None:
-        """Give up what is not done."""
+        """Give up what is not done. An errand that will not end is left to itself."""
         self._waiting.clear()
         for task in self._tasks:
             task.cancel()
-        await self.wait_idle()
+        if self._tasks:
+            await asyncio.wait(self._tasks, timeout=FAREWELL)
 
     async def _run(self, channel: str) -> None:
         errands = self._waiting[channel]

@@ -88,6 +88,10 @@ class Hub(Generic[S]):
         await self._subscriptions.wait_idle()
         await self._broker.stop()
 
+    async def reach(self) -> None:
+        """Make sure that the broker answers. Raises `BrokerUnavailable`."""
+        await self._broker.reach()
+
     async def watch(self) -> None:
         """Renew presence three times in a lease, and compare positions, for ever. Cancel it to stop."""
         async with asyncio.TaskGroup() as watches:

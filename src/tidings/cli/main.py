@@ -9,6 +9,7 @@ from typing import NoReturn
 import typer
 
 from tidings.cli import config, publish, serve, token
+from tidings.cli.options import Verbose
 from tidings.errors import TidingsError
 from tidings.version import __version__
 
@@ -37,6 +38,7 @@ def version(show: bool) -> None:
 @app.callback()
 def root(
     show_version: bool = typer.Option(False, "--version", callback=version, is_eager=True, help="Print the version."),
+    verbose: Verbose = False,
 ) -> None: ...
 
 

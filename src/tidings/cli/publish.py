@@ -29,7 +29,7 @@ def publish(
     Prints the position in the channel's stream, {} in a channel without history.
     """
     settings = Settings.load(config)
-    base = url.rstrip("/") or f"http://{settings.server.host}:{settings.server.port}"
+    base = url.rstrip("/") or settings.server.url()
     key = key or settings.api.secret
     if not key:
         raise SettingsError("there is no API key; give --key, or set [api] key.")
@@ -37,7 +37,7 @@ def publish(
     try:
         response = httpx2.post(f"{base}/api/publish", content=body, headers={"X-API-Key": key}, timeout=TIMEOUT)
     except httpx2.InvalidURL as error:
-        raise SettingsError(f"--url {url} is not an address: {error}.") from error
+        raise SettingsError(f"{base} is not an address: {error}.") from error
     except httpx2.HTTPError as error:
         raise TidingsError(f"no answer from {base}: {error}.", temporary=True) from error
     print(json.dumps(_result(response, base)))

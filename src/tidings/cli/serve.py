@@ -35,7 +35,7 @@ def serve(
         settings = Settings.load(config, overrides={**flags, **playground.additions(settings)})
     logs.configure(settings.log.format, settings.log.level)
     bound = lifecycle.bind(settings.server.host, settings.server.port)
-    base = _base(settings, bound.getsockname()[1])
+    base = settings.server.url(bound.getsockname()[1])
     hub = Tidings(settings=settings, extra_routes=playground.page(settings, base) if demo else ())
     lifecycle.serve(hub, bound, on_ready=lambda: _welcome(settings, base, demo=demo))
 
@@ -50,9 +50,3 @@ def _welcome(settings: Settings, base: str, *, demo: bool) -> None:
         console.print("\nCtrl-C stops.")
     elif not settings.api.secret and not settings.api.insecure:
         console.print("There is no \\[api] key, so back ends cannot publish yet; `tidings config init` makes one.")
-
-
-def _base(settings: Settings, port: int) -> str:
-    scheme = "https" if settings.server.tls_certificate else "http"
-    host = settings.server.host
-    return f"{scheme}://{f'[{host}]' if ':' in host else host}:{port}"

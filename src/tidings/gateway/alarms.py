@@ -39,10 +39,14 @@ class Alarms:
             self._timer.cancel()
 
     def ring(self) -> None:
-        """Wake everybody who is due."""
+        """Wake everybody who is due. One that fails keeps nobody else asleep; the exception handler hears of it."""
         self._next = float("inf")
         for sleeper in self._wheel.take(self._clock.now()):
-            sleeper.wake()
+            try:
+                sleeper.wake()
+            except Exception as error:
+                context = {"message": f"waking {sleeper!r} failed", "exception": error}
+                asyncio.get_running_loop().call_exception_handler(context)
         self._schedule()
 
     def _schedule(self) -> None:

@@ -45,6 +45,9 @@ class Application(Handlers, Protocol):
     def hears_ends(self) -> bool:
         """Whether `unsubscribed` and `disconnected` want to be called at all."""
 
+    def sees_clients(self) -> bool:
+        """Whether anybody is ever handed a `Client`, and may ask it for the request that opened its connection."""
+
 
 class NoApplication:
     """Decides nothing: tokens and namespace options say all."""
@@ -65,6 +68,9 @@ class NoApplication:
         return False
 
     def hears_ends(self) -> bool:
+        return False
+
+    def sees_clients(self) -> bool:
         return False
 
     async def connect(

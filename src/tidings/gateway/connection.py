@@ -201,8 +201,8 @@ class Connection:
         for channel in list(self._session.state.subscriptions):
             self.unsubscribe(channel, why)
 
-    def refresh(self, expire_at: float, info: bytes | None = None) -> None:
-        """Let the connection live until another moment; 0 is for ever."""
+    def refresh(self, expire_at: float | None, info: bytes | None = None) -> None:
+        """Let the connection live until another moment; 0 is for ever, None leaves it as it is."""
         self._perform(self._session.refresh(expire_at, self._now(), info))
 
     def push(self, data: bytes) -> None:
@@ -268,7 +268,7 @@ class Connection:
             question = self._perform_all(session.answer(answer, self._now()))
         if session.state.phase in (Phase.REFUSED, Phase.CLOSED):
             premises.users.leave(self.user, self)
-        if not premises.keep_requests:
+        if not premises.application.sees_clients():
             self.handshake = None
 
     def _ping(self, replies: list[bytes]) -> None:

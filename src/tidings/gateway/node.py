@@ -58,7 +58,8 @@ class Node:
     >>> connection = node.join(transport, codec, handshake)
 
     `lease` is how long what this node has told the broker outlives it, in seconds. `drain_timeout` bounds how long
-    clients are being sent away when the node stops.
+    clients are being sent away when the node stops, `hearing` how long handlers may then take to notice that they are
+    cancelled, and to hear who has left.
     """
 
     def __init__(
@@ -72,7 +73,7 @@ class Node:
         allowed_origins: Collection[str] = (),
         lease: float = 30.0,
         drain_timeout: float = 10.0,
-        keep_requests: bool = False,
+        hearing: float = 5.0,
     ) -> None:
         self.id = str(uuid.uuid4())
         self.policy = policy
@@ -91,6 +92,7 @@ class Node:
         self._limits = limits
         self._allowed_origins = allowed_origins
         self._drain_timeout = drain_timeout
+        self._hearing = hearing
         self._draining: asyncio.Task[None] | None = None
         self._starting: asyncio.Task[None] | None = None
         self._watching: asyncio.Task[None] | None = None
@@ -107,7 +109,6 @@ class Node:
             tasks=set(),
             drain=self.drain,
             queue_limit_bytes=limits.queue_bytes,
-            keep_requests=keep_requests,
         )
 
     def __repr__(self) -> str:
@@ -126,22 +127,38 @@ class Node:
             self._watching = asyncio.create_task(self.hub.watch(), name="watch over the hub")
 
     async def stop(self) -> None:
-        """Send everybody away, finish what was begun, and let the broker go. A node does not start again."""
+        """Send everybody away, finish what was begun, and let the broker go. A node does not start again.
+
+        Handlers that are still at work are cancelled, and those that hear of the end get a moment for it. Cancelling
+        stops the waiting only: everybody is told all the same, and another call waits for the rest.
+        """
         if self._watching is None:
             return
         self.drain()
         assert self._draining is not None
-        await self._draining
+        await asyncio.shield(self._draining)
         self._watching.cancel()
         await asyncio.wait([self._watching])
         await self._finish_tasks()
-        await self._premises.notices.wait_idle()
+        with suppress(TimeoutError):
+            await asyncio.wait_for(self._premises.notices.wait_idle(), self._hearing)
+        await self._premises.notices.stop()
         self._premises.alarms.stop()
         await self.hub.stop()
 
     @property
     def is_started(self) -> bool:
         return self._watching is not None
+
+    @property
+    def is_leaving(self) -> bool:
+        """Whether it lets nobody in any more, because it stops."""
+        return self._draining is not None
+
+    async def reach(self) -> None:
+        """Start if need be, and make sure that the broker answers. Raises `BrokerUnavailable`."""
+        await self.start()
+        await self.hub.reach()
 
     def drain(self) -> None:
         """Let nobody in any more, and begin to send everybody away. Repeating it is harmless."""
@@ -155,6 +172,8 @@ class Node:
         """Why a connection cannot be opened, if it cannot."""
         if self._draining is not None:
             return Refusal(503, "the server is shutting down")
+        if not self.is_started:
+            return Refusal(503, "the broker is away")
         if self._limits.connections and len(self.connections) >= self._limits.connections:
             return Refusal(503, "the server has too many connections")
         if not is_allowed(handshake.origin, handshake.host, self._allowed_origins):
@@ -205,8 +224,8 @@ class Node:
             if connection.client_id not in spare:
                 connection.end(why)
 
-    def refresh(self, user: str, expire_at: float, *, client: str = "", info: bytes | None = None) -> None:
-        """Let a user's connections live until another moment; 0 is for ever."""
+    def refresh(self, user: str, expire_at: float | None, *, client: str = "", info: bytes | None = None) -> None:
+        """Let a user's connections live until another moment; 0 is for ever, None leaves them as they are."""
         for connection in self._of(user, client):
             if connection.is_connected:
                 connection.refresh(expire_at, info)
@@ -225,7 +244,7 @@ class Node:
         for task in self._premises.tasks:
             task.cancel()
         if self._premises.tasks:
-            await asyncio.wait(self._premises.tasks)
+            await asyncio.wait(self._premises.tasks, timeout=self._hearing)
 
 
 def _send_away(connection: Connection) -> None:

@@ -40,5 +40,3 @@ class Premises(Struct, Generic[C], frozen=True):
     drain: Callable[[], None]
     """Begins to send everybody away, because the server stops."""
     queue_limit_bytes: int = 1048576
-    keep_requests: bool = False
-    """Whether an application may ask later for the request that opened a connection."""

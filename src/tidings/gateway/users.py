@@ -24,6 +24,11 @@ class Users(Generic[C]):
         """How many users there are."""
         return len(self._connections)
 
+    @property
+    def clients(self) -> int:
+        """How many connections they have together."""
+        return sum(map(len, self._connections.values()))
+
     def enter(self, user: str, connection: C) -> None:
         """Count a connection in. Raises `LimitExceeded`."""
         connections = self._connections.get(user, set())

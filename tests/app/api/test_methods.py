@@ -404,12 +404,18 @@ async def test_refresh(site):
 
 
 async def test_refresh_without_an_end(site):
-    """Without `expire_at` the connections live for ever, and without `info` it stays as it was; null is without."""
+    """With `expire_at` 0 the connections live for ever; what is not given stays as it was, and null is not given."""
     visitor = await site.visit("42")
+    await site.call("refresh", json.dumps({"user": "42", "expire_at": int(site.clock.now()) + 60}).encode())
     await site.call("refresh", b'{"user":"42","b64info":"eyJhIjoxfQ=="}')
-    assert await site.call("refresh", b'{"user":"42","info":null,"expired":false}') == DONE
-    assert visitor.pushes[-1] == {"refresh": {}}
+    assert await site.call("refresh", b'{"user":"42","info":null,"expired":false,"expire_at":null}') == DONE
+    assert visitor.pushes[-1] == {"refresh": {"expires": True, "ttl": 60}}
     assert visitor.peer.info == b'{"a":1}'
+    await site.call("refresh", b'{"user":"42","expire_at":0}')
+    assert visitor.pushes[-1] == {"refresh": {}}
+    site.clock.advance(61.0)
+    visitor.peer.wake()
+    assert visitor.closed is None
 
 
 @pytest.mark.parametrize("how", [{"expired": True}, {"expire_at": 1}])

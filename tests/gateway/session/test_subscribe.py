@@ -181,6 +181,11 @@ class TestApplication:
 
 
 class TestRenewal:
+    def test_tracking_is_not_available(self) -> None:
+        talk = Talk().connect().subscribe("open:a")
+        request = '{"id":2,"sub_refresh":{"channel":"open:a","token":"x","type":1}}'
+        assert talk.say(request) == error(108, "not available")
+
     def test_a_token_that_expires_after_one_that_did_not(self) -> None:
         """The client renewed by itself, so it has the same time to do so again."""
         talk = Talk().connect("")

@@ -132,10 +132,10 @@ class Api:
         return Done()
 
     async def refresh(self, request: RefreshRequest) -> Done:
-        expire_at, info = request.expire_at or 0.0, request.new_info()
+        expire_at, info = request.expire_at, request.new_info()
         if request.session:
             return Done()
-        if request.expired or 0 < expire_at <= self._node.clock.now():
+        if request.expired or 0 < (expire_at or 0) <= self._node.clock.now():
             self._node.disconnect(request.user, codes.CONNECTION_EXPIRED, client=request.client or "")
         else:
             self._node.refresh(request.user, expire_at, client=request.client or "", info=info)
@@ -185,7 +185,7 @@ class Api:
                     uid=node.id,
                     name=self._name,
                     version=node.policy.version,
-                    num_clients=len(node.connections),
+                    num_clients=node.users.clients,
                     num_users=len(node.users),
                     num_channels=len(channels),
                     num_subs=sum(channels.values()),

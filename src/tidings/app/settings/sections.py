@@ -28,6 +28,12 @@ class Server(Section):
     tls_key: str = Field(default="", description="A file with its private key in PEM.")
     trusted_proxies: Words = Field(default=("127.0.0.1",), description="Whose word on the client's address is taken.")
 
+    def url(self, port: int | None = None) -> str:
+        """Where it is found; `port` is the one that is taken where the settings leave it open."""
+        scheme = "https" if self.tls_certificate else "http"
+        host = f"[{self.host}]" if ":" in self.host else self.host
+        return f"{scheme}://{host}:{port or self.port}"
+
 
 class Broker(Section):
     """What carries publications between nodes."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tidings.errors import BadRequest, Expired, PermissionDenied, TokenExpired
+from tidings.errors import BadRequest, Expired, NotAvailable, PermissionDenied, TokenExpired
 from tidings.gateway.session.state import State
 from tidings.gateway.session.steps import Ended, Steps
 from tidings.gateway.tokens import InvalidToken
@@ -39,6 +39,8 @@ def refresh(state: State, request: RefreshRequest) -> Steps[RefreshResult]:
 def sub_refresh(state: State, request: SubRefreshRequest) -> Steps[SubRefreshResult]:
     if not request.channel:
         raise Ended(codes.BAD_REQUEST)
+    if request.type:
+        raise NotAvailable  # tracking, which belongs to shared polls
     subscription = state.subscriptions.get(request.channel)
     if subscription is None or not subscription.live:
         raise PermissionDenied

@@ -204,14 +204,15 @@ class Session:
             return self.close(codes.INSUFFICIENT_STATE, now)
         return self.unsubscribe(channel, codes.UNSUBSCRIBED_INSUFFICIENT_STATE, now)
 
-    def refresh(self, expire_at: float, now: float, info: bytes | None = None) -> list[Effect]:
-        """Let the connection live until another moment; 0 is for ever."""
+    def refresh(self, expire_at: float | None, now: float, info: bytes | None = None) -> list[Effect]:
+        """Let the connection live until another moment; 0 is for ever, None leaves it as it is."""
         state = self.state
         state.now = now
-        state.expire_at = expire_at
         state.conn_info = state.conn_info if info is None else info
-        ttl = state.ttl(expire_at) if expire_at else 0
-        self._push(Push(refresh=messages.Refresh(expires=bool(expire_at), ttl=ttl)))
+        if expire_at is not None:
+            state.expire_at = expire_at
+            ttl = state.ttl(expire_at) if expire_at else 0
+            self._push(Push(refresh=messages.Refresh(expires=bool(expire_at), ttl=ttl)))
         return self._effects()
 
     def begin_subscription(
