@@ -16,7 +16,7 @@ from tidings.gateway.application import Application, NoApplication
 from tidings.gateway.node import Limits, Node
 from tidings.gateway.session import Policy, Rules
 from tidings.gateway.tokens import Verifier
-from tidings.gateway.transports.base import Terms
+from tidings.gateway.transports.base import TransportTerms
 from tidings.hooks import Hooks
 
 QUEUED_MESSAGES = 4
@@ -76,10 +76,10 @@ def rules(settings: Settings) -> Rules:
     )
 
 
-def terms(settings: Settings) -> Terms:
+def terms(settings: Settings) -> TransportTerms:
     """What concerns a single transport."""
     client = settings.client
-    return Terms(message_limit_bytes=client.message_limit_bytes, compression=client.compression)
+    return TransportTerms(message_limit_bytes=client.message_limit_bytes, compression=client.compression)
 
 
 def broker(url: str, clock: Clock) -> Broker:

@@ -7,7 +7,7 @@ from starlette.types import Receive, Scope, Send
 
 from tidings import events
 from tidings.gateway.node import Node, Refusal
-from tidings.gateway.transports.base import Terms
+from tidings.gateway.transports.base import TransportTerms
 from tidings.gateway.transports.echo import MESSAGE_LIMIT_BYTES, Echo
 from tidings.gateway.transports.handshake import Handshake, negotiate
 from tidings.gateway.transports.upgrade import refuse, upgrade
@@ -16,7 +16,7 @@ from tidings.gateway.transports.upgrade import refuse, upgrade
 class WebSocketEndpoint:
     """/connection/websocket: a client of the Centrifuge protocol."""
 
-    def __init__(self, node: Node, terms: Terms) -> None:
+    def __init__(self, node: Node, terms: TransportTerms) -> None:
         self._node = node
         self._terms = terms
 
@@ -44,7 +44,7 @@ class WebSocketEndpoint:
 class EchoEndpoint:
     """/connection/echo: whoever wants to judge the transport."""
 
-    def __init__(self, terms: Terms) -> None:
+    def __init__(self, terms: TransportTerms) -> None:
         self._terms = replace(terms, message_limit_bytes=MESSAGE_LIMIT_BYTES)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:

@@ -21,9 +21,9 @@ from tidings.gateway.grants import SubscriptionGrant
 from tidings.gateway.outbox import Held, Outbox
 from tidings.gateway.premises import Premises
 from tidings.gateway.session import Session
+from tidings.gateway.session.opening import wish
 from tidings.gateway.session.state import Phase
 from tidings.gateway.session.steps import Ask, Close, Effect, Leave, Ping, Question, Send
-from tidings.gateway.session.subscribing import wish
 from tidings.gateway.transports.base import Transport
 from tidings.gateway.transports.handshake import Handshake
 from tidings.model import StreamPosition

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from tidings.app.api.bodies import LEGACY, METHODS, LegacyRequest, Undecodable, decode, require_utf8
+from tidings.app.api.bodies import LEGACY, METHODS, LegacyRequest, NotJson, decode, require_utf8
 from tidings.app.api.requests import PresenceRequest
 from tidings.errors import BadRequest
 
@@ -51,7 +51,7 @@ def test_an_object_of_another_shape(body, message):
 )
 def test_no_object(body, message):
     """What is no JSON object at all is something else than one of the wrong shape."""
-    with pytest.raises(Undecodable) as caught:
+    with pytest.raises(NotJson) as caught:
         read(body)
     assert str(caught.value) == message
 
@@ -59,7 +59,7 @@ def test_no_object(body, message):
 def test_utf8():
     """All of a body is UTF-8, what is passed on unread as well."""
     require_utf8('{"data":"é"}'.encode())
-    with pytest.raises(Undecodable, match=r"^not UTF-8: invalid start byte at byte 9$"):
+    with pytest.raises(NotJson, match=r"^not UTF-8: invalid start byte at byte 9$"):
         require_utf8(b'{"data":"\xff"}')
 
 

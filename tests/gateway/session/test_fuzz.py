@@ -14,6 +14,7 @@ from tidings.brokers.base import Page
 from tidings.channels.recovery import Recovery
 from tidings.errors import AlreadySubscribed, BrokerUnavailable, Disconnect, LimitExceeded, TidingsError
 from tidings.gateway.grants import ConnectionGrant, SubscriptionGrant
+from tidings.gateway.session.opening import wish
 from tidings.gateway.session.state import Phase
 from tidings.gateway.session.steps import (
     Authenticate,
@@ -31,7 +32,6 @@ from tidings.gateway.session.steps import (
     ReadPresence,
     Review,
 )
-from tidings.gateway.session.subscribing import wish
 from tidings.gateway.tokens import mint
 from tidings.model import ClientInfo, Publication, StreamPosition
 from tidings.wire.centrifuge import codes, messages

@@ -21,7 +21,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from uvicorn.config import Config
 from uvicorn.server import ServerState
 
-from tidings.gateway.transports.base import Peer, Terms, Transport
+from tidings.gateway.transports.base import Peer, Transport, TransportTerms
 from tidings.gateway.transports.handshake import Handshake, negotiate
 from tidings.gateway.transports.upgrade import upgrade
 from tidings.gateway.transports.uvicorn import WebSocketProtocol
@@ -144,7 +144,7 @@ class Hub:
 
     def __init__(self) -> None:
         self.peer: Callable[[Transport], Peer] = Recorder
-        self.terms = Terms()
+        self.terms = TransportTerms()
         self.peers: list[Any] = []
         # Cleared to hold connections up before they are answered.
         self.gate = asyncio.Event()

@@ -11,7 +11,7 @@ from websockets.asyncio.client import connect
 from websockets.exceptions import ConnectionClosed
 
 from tidings.gateway.transports import asgi
-from tidings.gateway.transports.base import Terms
+from tidings.gateway.transports.base import TransportTerms
 from tidings.gateway.transports.handshake import Agreement
 from tidings.wire.centrifuge.json import JSON
 from tidings.wire.centrifuge.protobuf import PROTOBUF
@@ -84,7 +84,7 @@ async def test_a_connection_is_accepted(server, enter):
 async def test_a_client_that_is_gone_already(server, hub):
     """Is not accepted."""
     server.tell("disconnect", code=1006)
-    serving = asgi.serve(server.incoming.get, server.send, agreement=PLAIN, terms=Terms(), join=hub.join)
+    serving = asgi.serve(server.incoming.get, server.send, agreement=PLAIN, terms=TransportTerms(), join=hub.join)
     await ended(asyncio.create_task(serving))
     assert (server.sent, hub.peers) == ([], [])
 
@@ -117,7 +117,7 @@ async def test_messages_are_received(server, enter):
 @pytest.mark.parametrize("message", [{"text": "ä" * 50 + "x"}, {"bytes": bytes(101)}])
 async def test_a_message_that_is_too_long(server, hub, enter, until, message):
     """The limit counts bytes, also those of text, and holds for what follows the offence too."""
-    hub.terms = Terms(message_limit_bytes=100)
+    hub.terms = TransportTerms(message_limit_bytes=100)
     task, peer = await enter()
     server.tell("receive", bytes=bytes(100))
     server.tell("receive", **message)
@@ -175,7 +175,7 @@ async def test_nothing_runs_while_nothing_is_sent(server, enter, until):
 async def test_connections_share_bytes(server, hub, enter):
     """One wrap for each encoding."""
     agreements = [PLAIN, PLAIN, Agreement(PROTOBUF)]
-    transports = [asgi.AsgiTransport(server.send, agreement, Terms()) for agreement in agreements]
+    transports = [asgi.AsgiTransport(server.send, agreement, TransportTerms()) for agreement in agreements]
     assert transports[0].wrap is transports[1].wrap
     assert transports[0].wrap is not transports[2].wrap
 
@@ -240,7 +240,7 @@ async def test_we_close(server, enter, until):
 
 async def test_a_close_that_the_server_does_not_report(server, hub, enter):
     """After the close timeout the application returns."""
-    hub.terms = Terms(close_timeout=0.02)
+    hub.terms = TransportTerms(close_timeout=0.02)
     task, peer = await enter()
     peer.transport.close(3012, "no pong")
     await ended(task)
@@ -249,7 +249,7 @@ async def test_a_close_that_the_server_does_not_report(server, hub, enter):
 
 async def test_a_close_to_a_client_that_does_not_read(server, hub, enter):
     """Nor does it wait longer for what cannot be sent."""
-    hub.terms = Terms(close_timeout=0.02)
+    hub.terms = TransportTerms(close_timeout=0.02)
     task, peer = await enter()
     server.reads.clear()
     peer.transport.write(b"unread")
@@ -289,7 +289,7 @@ async def test_closing_while_joining(server, hub):
 
     server.tell("connect")
     task = asyncio.create_task(
-        asgi.serve(server.incoming.get, server.send, agreement=PLAIN, terms=Terms(), join=refuse)
+        asgi.serve(server.incoming.get, server.send, agreement=PLAIN, terms=TransportTerms(), join=refuse)
     )
     server.tell("disconnect", code=3504)
     await ended(task)
@@ -407,7 +407,7 @@ async def test_a_lost_client_under_uvicorn(served, hub, dial, until):
 
 async def test_a_client_that_does_not_read_under_uvicorn(served, hub, dial, until):
     """It is paused, and cut when its time is up."""
-    hub.terms = Terms(close_timeout=0.05)
+    hub.terms = TransportTerms(close_timeout=0.05)
     wire = await dial(served.port)
     await wire.handshake()
     wire.writer.transport.pause_reading()

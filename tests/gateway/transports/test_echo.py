@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from websockets.asyncio.client import connect
 
-from tidings.gateway.transports.base import Terms
+from tidings.gateway.transports.base import TransportTerms
 from tidings.gateway.transports.echo import BACKLOG_LIMIT_BYTES, MESSAGE_LIMIT_BYTES, Echo
 from tidings.gateway.transports.uvicorn import WebSocketProtocol
 
@@ -24,7 +24,7 @@ def echo(hub: Any) -> Any:
 @pytest.mark.parametrize("protocol", [WebSocketProtocol, "websockets-sansio", "wsproto"])
 async def test_everything_comes_back(serve, echo, protocol, compression):
     """Text as text, binary as binary, mixed on one connection, up to 16 MiB."""
-    echo.terms = Terms(message_limit_bytes=MESSAGE_LIMIT_BYTES, compression=compression)
+    echo.terms = TransportTerms(message_limit_bytes=MESSAGE_LIMIT_BYTES, compression=compression)
     served = await serve(echo, ws=protocol)
     async with connect(f"ws://127.0.0.1:{served.port}/", max_size=None) as client:
         for message in ("", b"", "ä" * 1000, b"\xff" * 70_000, ["frag", "", "ments"], b"\x00" * MESSAGE_LIMIT_BYTES):
@@ -34,7 +34,7 @@ async def test_everything_comes_back(serve, echo, protocol, compression):
 
 async def test_a_client_that_sends_without_reading(serve, echo, dial, until, masked):
     """Cannot make the server hold more than the backlog's limit: it is sent away."""
-    echo.terms = Terms(message_limit_bytes=MESSAGE_LIMIT_BYTES, close_timeout=0.05)
+    echo.terms = TransportTerms(message_limit_bytes=MESSAGE_LIMIT_BYTES, close_timeout=0.05)
     served = await serve(echo)
     wire = await dial(served.port)
     await wire.handshake()
@@ -47,7 +47,7 @@ async def test_a_client_that_sends_without_reading(serve, echo, dial, until, mas
 
 async def test_a_client_that_catches_up(serve, echo, dial, masked):
     """May go on: what counts is what waits at one time."""
-    echo.terms = Terms(message_limit_bytes=MESSAGE_LIMIT_BYTES)
+    echo.terms = TransportTerms(message_limit_bytes=MESSAGE_LIMIT_BYTES)
     served = await serve(echo)
     wire = await dial(served.port)
     await wire.handshake()

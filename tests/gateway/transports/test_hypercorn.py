@@ -21,7 +21,8 @@ PATIENCE = 10.0
 APPLICATION = """
 from tidings.gateway.transports.echo import Echo
 from tidings.gateway.transports.handshake import Handshake, negotiate
-from tidings.gateway.transports.upgrade import Terms, refuse, upgrade
+from tidings.gateway.transports.base import TransportTerms
+from tidings.gateway.transports.upgrade import refuse, upgrade
 
 class Peer(Echo):
     def __init__(self, transport):
@@ -48,7 +49,7 @@ async def app(scope, receive, send):
         await refuse(scope, receive, send, status=503, text="too many connections")
         return
     agreement = negotiate(Handshake.of(scope))
-    await upgrade(scope, receive, send, agreement=agreement, terms=Terms(close_timeout=1.0), join=Peer)
+    await upgrade(scope, receive, send, agreement=agreement, terms=TransportTerms(close_timeout=1.0), join=Peer)
 """
 
 

@@ -50,7 +50,7 @@ _COMMAND = Decoder(Command)
 async def run(api: Api, body: bytes) -> BatchResult:
     """Carry out a batch, each command after the one before it, or side by side where the batch asks for that.
 
-    Raises `Undecodable`, and `BadRequest` where the batch itself is not what it should be.
+    Raises `NotJson`, and `BadRequest` where the batch itself is not what it should be.
     """
     commands, parallel = _read(body)
     reply = partial(_reply, api)

@@ -17,7 +17,7 @@ T = TypeVar("T")
 _NULL = Raw(b"null")
 
 
-class Undecodable(Exception):
+class NotJson(Exception):
     """This is no JSON object. The message says what it is, for whoever sent it."""
 
 
@@ -40,17 +40,17 @@ _OBJECT = Decoder(dict[str, Raw])
 
 
 def require_utf8(body: bytes) -> None:
-    """Raise `Undecodable` for other bytes. The decoder looks at texts that it reads, not at payloads that it skips."""
+    """Raise `NotJson` for other bytes. The decoder looks at texts that it reads, not at payloads that it skips."""
     try:
         body.decode()
     except UnicodeDecodeError as error:
-        raise Undecodable(f"not UTF-8: {error.reason} at byte {error.start}") from error
+        raise NotJson(f"not UTF-8: {error.reason} at byte {error.start}") from error
 
 
 def decode(decoder: Decoder[T], body: bytes | Raw) -> T:
     """Read a body, which must be UTF-8.
 
-    Raises `Undecodable` for what is not a JSON object, and `BadRequest` for one of another shape than asked for; its
+    Raises `NotJson` for what is not a JSON object, and `BadRequest` for one of another shape than asked for; its
     message names the field.
     """
     try:
@@ -65,7 +65,7 @@ def _require_object(body: bytes | Raw) -> None:
     try:
         _read(_OBJECT, body)
     except msgspec.ValidationError as error:
-        raise Undecodable(f"not a JSON object: {error}") from error
+        raise NotJson(f"not a JSON object: {error}") from error
 
 
 def _read(decoder: Decoder[T], body: bytes | Raw) -> T:
@@ -74,6 +74,6 @@ def _read(decoder: Decoder[T], body: bytes | Raw) -> T:
     except msgspec.ValidationError:
         raise
     except msgspec.DecodeError as error:
-        raise Undecodable(f"not JSON: {error}") from error
+        raise NotJson(f"not JSON: {error}") from error
     except RecursionError as error:
-        raise Undecodable("nested too deeply") from error
+        raise NotJson("nested too deeply") from error

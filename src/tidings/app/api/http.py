@@ -11,7 +11,7 @@ from starlette.routing import BaseRoute, Route
 from starlette.types import Receive, Scope, Send
 
 from tidings.app.api import batch
-from tidings.app.api.bodies import LEGACY, METHODS, Undecodable, decode, require_utf8
+from tidings.app.api.bodies import LEGACY, METHODS, NotJson, decode, require_utf8
 from tidings.app.api.gate import Gate
 from tidings.app.api.methods import Api, Handler, failure
 from tidings.app.api.results import Error
@@ -64,7 +64,7 @@ def routes(
 class Methods:
     """Who answers a body: a method of the API, by the path or by the body itself, or many of them.
 
-    Each returns what is to be encoded, perhaps an `Error`, or raises `Refusal`, `Undecodable` or a `TidingsError`.
+    Each returns what is to be encoded, perhaps an `Error`, or raises `HttpRefusal`, `NotJson` or a `TidingsError`.
     """
 
     def __init__(self, api: Api) -> None:
@@ -73,7 +73,7 @@ class Methods:
     async def single(self, scope: Scope, body: bytes) -> object:
         method = scope["path_params"]["method"]
         if method not in METHODS:
-            raise Refusal(404, f"The API has no method {method}.")
+            raise HttpRefusal(404, f"The API has no method {method}.")
         return await self._call(method, body)
 
     async def batch(self, scope: Scope, body: bytes) -> object:
@@ -85,7 +85,7 @@ class Methods:
             raise MethodNotFound
         try:
             return await self._call(request.method, request.body())
-        except Undecodable as error:
+        except NotJson as error:
             raise BadRequest(f"params: {error}") from error
 
     async def _call(self, method: str, body: bytes) -> object:
@@ -93,7 +93,7 @@ class Methods:
         return result if isinstance(result, Error) else {"result": result}
 
 
-class Refusal(Exception):
+class HttpRefusal(Exception):
     """A request that comes to nothing: an HTTP status and a sentence for whoever sent it."""
 
     def __init__(self, status: int, sentence: str, *headers: Header) -> None:
@@ -116,9 +116,9 @@ class Endpoint:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         try:
             status, body = await self._handle(scope, receive)
-        except Refusal as refusal:
+        except HttpRefusal as refusal:
             await _send(send, refusal.status, _TEXT, refusal.sentence.encode(), *refusal.headers)
-        except Undecodable as error:
+        except NotJson as error:
             await _send(send, 400, _TEXT, f"The body is {error}.".encode())
         except ClientDisconnect:
             return
@@ -128,7 +128,7 @@ class Endpoint:
     async def _handle(self, scope: Scope, receive: Receive) -> tuple[int, bytes]:
         if not self._gate.admits(scope):
             # A 401 has to name the scheme (RFC 9110, section 15.5.2).
-            raise Refusal(401, "This needs the API key, as X-API-Key.", (b"www-authenticate", b"apikey"))
+            raise HttpRefusal(401, "This needs the API key, as X-API-Key.", (b"www-authenticate", b"apikey"))
         body = await _read(receive)
         require_utf8(body)
         try:
@@ -143,7 +143,7 @@ class Endpoint:
 
 
 async def _read(receive: Receive) -> bytes:
-    """The whole body. Raises `Refusal` and `ClientDisconnect`."""
+    """The whole body. Raises `HttpRefusal` and `ClientDisconnect`."""
     chunks: list[bytes] = []
     size, complete = 0, False
     while not complete:
@@ -154,7 +154,7 @@ async def _read(receive: Receive) -> bytes:
         size += len(chunks[-1])
         complete = not message.get("more_body", False)
         if size > BODY_LIMIT_BYTES:
-            raise Refusal(413, f"The body is longer than {BODY_LIMIT_BYTES} bytes.")
+            raise HttpRefusal(413, f"The body is longer than {BODY_LIMIT_BYTES} bytes.")
     return b"".join(chunks)
 
 

@@ -7,7 +7,7 @@ import math
 from tidings.channels import names
 from tidings.errors import LimitExceeded
 from tidings.gateway.grants import ConnectionGrant, SubscriptionGrant
-from tidings.gateway.session import subscribing
+from tidings.gateway.session import opening
 from tidings.gateway.session.state import Phase, State, Subscription
 from tidings.gateway.session.steps import Authenticate, Ended, Enter, Open, Steps
 from tidings.gateway.tokens import InvalidToken
@@ -36,9 +36,9 @@ def connect(state: State, request: ConnectRequest) -> Steps[ConnectResult]:
     except LimitExceeded as error:
         raise Ended(codes.CONNECTION_LIMIT) from error
     subscriptions = _reserve_all(state, grant, request)
-    opened = (yield Open(tuple(map(subscribing.wish, subscriptions)))) if subscriptions else []
+    opened = (yield Open(tuple(map(opening.wish, subscriptions)))) if subscriptions else []
     for subscription, recovery in zip(subscriptions, opened, strict=True):
-        subscribing.go_live(state, subscription, recovery)
+        opening.go_live(state, subscription, recovery)
     rules = state.policy.rules
     renews = state.renewable and bool(state.expire_at)
     return ConnectResult(
@@ -48,7 +48,7 @@ def connect(state: State, request: ConnectRequest) -> Steps[ConnectResult]:
         ttl=state.ttl(state.expire_at) if renews else 0,
         data=state.codec.embed(grant.data),
         subs={
-            subscription.channel: subscribing.result(state, subscription, recovery)
+            subscription.channel: opening.result(state, subscription, recovery)
             for subscription, recovery in zip(subscriptions, opened, strict=True)
         },
         # Whole seconds, rounded up: 0 would say that there are no pings.
@@ -84,7 +84,7 @@ def _reserve_all(state: State, grant: ConnectionGrant, request: ConnectRequest) 
     if len(channels) > rules.channel_limit:
         raise Ended(codes.CHANNEL_LIMIT)
     return [
-        subscribing.reserve(
+        opening.reserve(
             state,
             channel,
             namespaces.options(channel),

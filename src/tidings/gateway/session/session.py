@@ -19,7 +19,7 @@ from tidings import events
 from tidings.channels.recovery import Recovery
 from tidings.errors import AlreadySubscribed, Disconnect, LimitExceeded, MethodNotFound, NotAvailable, TidingsError
 from tidings.gateway.grants import SubscriptionGrant
-from tidings.gateway.session import subscribing
+from tidings.gateway.session import opening
 from tidings.gateway.session.calls import rpc, send
 from tidings.gateway.session.connect import connect
 from tidings.gateway.session.heartbeat import Heartbeat
@@ -232,7 +232,7 @@ class Session:
         request = messages.SubscribeRequest()
         if since is not None:
             request = messages.SubscribeRequest(recover=True, offset=since.offset, epoch=since.epoch)
-        return subscribing.reserve(state, channel, options, grant, request, server_side=True)
+        return opening.reserve(state, channel, options, grant, request, server_side=True)
 
     def end_subscription(self, subscription: Subscription, recovery: Recovery | None, now: float) -> list[Effect]:
         """Tell the client of a server-side subscription; `recovery` is None when it could not be opened."""
@@ -245,7 +245,7 @@ class Session:
         elif recovery is None:
             state.remove(subscription.channel)
         else:
-            subscribing.go_live(state, subscription, recovery)
+            opening.go_live(state, subscription, recovery)
             try:
                 self._announce(subscription, recovery)
             except Inexpressible:
@@ -396,7 +396,7 @@ class Session:
     # Doors out.
 
     def _announce(self, subscription: Subscription, recovery: Recovery) -> None:
-        told = subscribing.result(self.state, subscription, recovery)
+        told = opening.result(self.state, subscription, recovery)
         self._push(
             Push(
                 channel=subscription.channel,

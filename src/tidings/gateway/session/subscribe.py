@@ -6,7 +6,7 @@ from tidings.channels import names
 from tidings.channels.options import ChannelOptions
 from tidings.errors import AlreadySubscribed, BadRequest, LimitExceeded, NotAvailable, PermissionDenied
 from tidings.gateway.grants import SubscriptionGrant
-from tidings.gateway.session import subscribing
+from tidings.gateway.session import opening
 from tidings.gateway.session.naming import require_name, require_shape
 from tidings.gateway.session.permissions import is_closed, may_subscribe
 from tidings.gateway.session.state import State
@@ -28,21 +28,21 @@ def subscribe(state: State, request: SubscribeRequest) -> Steps[SubscribeResult]
     options = _check_channel(state, request)
     decision = _decide(state, options, request)
     # The place is taken before anybody is asked: what the server decides about the channel meanwhile is not lost.
-    subscription = subscribing.reserve(state, request.channel, options, SubscriptionGrant(), request)
+    subscription = opening.reserve(state, request.channel, options, SubscriptionGrant(), request)
     try:
         if isinstance(decision, Question):
             decision = yield decision
         _check_extensions(request)
         ending = subscription.ending
-        subscription = subscribing.reserve(state, request.channel, options, decision, request)
+        subscription = opening.reserve(state, request.channel, options, decision, request)
         subscription.ending = ending
-        (recovery,) = yield Open((subscribing.wish(subscription),))
+        (recovery,) = yield Open((opening.wish(subscription),))
     except Exception:
         state.remove(request.channel)
         raise
-    subscribing.go_live(state, subscription, recovery)
-    subscribing.refuse_unrecovered(state, subscription, recovery, request.flag)
-    return subscribing.result(state, subscription, recovery)
+    opening.go_live(state, subscription, recovery)
+    opening.refuse_unrecovered(state, subscription, recovery, request.flag)
+    return opening.result(state, subscription, recovery)
 
 
 def unsubscribe(state: State, request: UnsubscribeRequest) -> Steps[UnsubscribeResult]:

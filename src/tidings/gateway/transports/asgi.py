@@ -13,7 +13,7 @@ from contextlib import suppress
 
 from starlette.types import Message, Receive, Send
 
-from tidings.gateway.transports.base import Join, Peer, Terms, Wrap
+from tidings.gateway.transports.base import Join, Peer, TransportTerms, Wrap
 from tidings.gateway.transports.handshake import Agreement
 
 # The peer is paused above the first and resumed below the second, as by asyncio's own transports.
@@ -25,7 +25,7 @@ _ABNORMAL_CLOSURE = 1006
 _MESSAGE_TOO_BIG = 1009
 
 
-async def serve(receive: Receive, send: Send, *, agreement: Agreement, terms: Terms, join: Join) -> None:
+async def serve(receive: Receive, send: Send, *, agreement: Agreement, terms: TransportTerms, join: Join) -> None:
     """Accept a connection and report to the peer that `join` returns, until the connection is over.
 
     Cancelling is the server's way of stopping: the peer is told that the connection is lost, and what was not sent is
@@ -47,7 +47,7 @@ class AsgiTransport:
 
     wrap: Wrap
 
-    def __init__(self, send: Send, agreement: Agreement, terms: Terms) -> None:
+    def __init__(self, send: Send, agreement: Agreement, terms: TransportTerms) -> None:
         self.text = not agreement.codec.binary
         self.wrap = _binary if agreement.codec.binary else _text
         self._codec = agreement.codec

@@ -14,7 +14,7 @@ from msgspec import Struct
 Wrap = Callable[[bytes], bytes]
 
 
-class Terms(Struct, frozen=True):
+class TransportTerms(Struct, frozen=True):
     """What the server imposes on a connection, whatever the client would like.
 
     A message longer than `message_limit_bytes`, decompressed, ends the connection with code 1009. `compression` allows

@@ -5,14 +5,13 @@ from __future__ import annotations
 from starlette.types import Receive, Scope, Send
 
 from tidings.gateway.transports import asgi
-from tidings.gateway.transports.base import Join
-from tidings.gateway.transports.base import Terms as Terms
+from tidings.gateway.transports.base import Join, TransportTerms
 from tidings.gateway.transports.handshake import Agreement
 from tidings.gateway.transports.uvicorn import TAKE_OVER
 
 
 async def upgrade(
-    scope: Scope, receive: Receive, send: Send, *, agreement: Agreement, terms: Terms, join: Join
+    scope: Scope, receive: Receive, send: Send, *, agreement: Agreement, terms: TransportTerms, join: Join
 ) -> None:
     """Accept a connection and have it report to the peer that `join` returns.
 

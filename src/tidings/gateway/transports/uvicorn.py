@@ -24,7 +24,7 @@ from websockets.protocol import OPEN
 from websockets.server import ServerProtocol
 
 from tidings.gateway.transports import deflate
-from tidings.gateway.transports.base import Join, Terms
+from tidings.gateway.transports.base import Join, TransportTerms
 from tidings.gateway.transports.handshake import Agreement
 from tidings.gateway.transports.websocket import WebSocketTransport
 
@@ -70,7 +70,7 @@ class WebSocketProtocol(WebSocketsSansIOProtocol):
             # Answered, if with an HTTP response; otherwise uvicorn logs an application that did not answer.
             self.handshake_complete = True
 
-    async def take_over(self, agreement: Agreement, terms: Terms, join: Join) -> None:
+    async def take_over(self, agreement: Agreement, terms: TransportTerms, join: Join) -> None:
         """Accept on these terms and hand the connection to `join`'s peer.
 
         Does not wait, although uvicorn's answer is a coroutine. Raises `ClientDisconnected`, an `OSError`, if the
@@ -91,7 +91,7 @@ class WebSocketProtocol(WebSocketsSansIOProtocol):
             transport.resume_reading()
             connection.data_received(self._early)
 
-    def _agree_on_extensions(self, terms: Terms) -> list[Extension]:
+    def _agree_on_extensions(self, terms: TransportTerms) -> list[Extension]:
         """Put into the answer what these terms allow, instead of what uvicorn has agreed to."""
         answer = self.response.headers
         if _EXTENSIONS in answer:

@@ -25,7 +25,7 @@ from websockets.protocol import OPEN, SEND_EOF
 from websockets.server import ServerProtocol
 
 from tidings.gateway.transports import deflate
-from tidings.gateway.transports.base import Peer, Terms, Wrap
+from tidings.gateway.transports.base import Peer, TransportTerms, Wrap
 from tidings.gateway.transports.fragments import Fragments
 from tidings.gateway.transports.handshake import Agreement
 from tidings.wire import frames
@@ -67,7 +67,9 @@ class WebSocketTransport(asyncio.Protocol):
     wrap: Wrap
     write: Callable[[bytes], None]
 
-    def __init__(self, transport: asyncio.Transport, rules: ServerProtocol, agreement: Agreement, terms: Terms) -> None:
+    def __init__(
+        self, transport: asyncio.Transport, rules: ServerProtocol, agreement: Agreement, terms: TransportTerms
+    ) -> None:
         self.native_pings = agreement.native_pings
         self.text = not agreement.codec.binary
         self.wrap = _wrap(agreement, rules.extensions)

@@ -14,7 +14,7 @@ import uvicorn
 from starlette.applications import Starlette
 from websockets.asyncio.client import connect
 
-from tidings.gateway.transports.base import Terms
+from tidings.gateway.transports.base import TransportTerms
 from tidings.gateway.transports.uvicorn import TAKE_OVER, WebSocketProtocol
 from tidings.gateway.transports.websocket import WebSocketTransport
 from tidings.wire import frames
@@ -94,7 +94,7 @@ async def test_what_is_sent_before_the_answer_is_not_lost(served, hub, dial, unt
 
 async def test_what_is_sent_early_is_judged_by_our_terms(served, hub, dial, until, masked):
     """Not by uvicorn's limit of 16 MiB."""
-    hub.terms = Terms(message_limit_bytes=10)
+    hub.terms = TransportTerms(message_limit_bytes=10)
     hub.gate.clear()
     wire = await dial(served.port)
     asking = asyncio.create_task(wire.handshake("/hub"))
@@ -123,7 +123,7 @@ async def test_what_comes_with_the_request_is_lost_alone(served, hub, dial, unti
 
 async def test_the_message_limit_is_ours(served, hub, dial):
     """Not uvicorn's, which is 16 MiB."""
-    hub.terms = Terms(message_limit_bytes=100)
+    hub.terms = TransportTerms(message_limit_bytes=100)
     wire = await dial(served.port)
     await wire.handshake("/hub")
     wire.send(BINARY, b"x" * 101)
@@ -164,7 +164,7 @@ async def test_no_compression_unless_allowed(served, dial):
 @pytest.mark.parametrize("deflate", [True, False])
 async def test_compression(serve, app, hub, deflate):
     """Where the terms allow it, whatever uvicorn's own setting, a client that offers it gets it."""
-    hub.terms = Terms(compression=True)
+    hub.terms = TransportTerms(compression=True)
     served = await serve(app, ws_per_message_deflate=deflate)
     async with connect(f"ws://127.0.0.1:{served.port}/hub") as client:
         (extension,) = client.protocol.extensions
@@ -178,14 +178,14 @@ async def test_compression(serve, app, hub, deflate):
 
 async def test_compression_that_nobody_offers(served, hub, dial):
     """Is not in the answer."""
-    hub.terms = Terms(compression=True)
+    hub.terms = TransportTerms(compression=True)
     _, headers = await (await dial(served.port)).handshake("/hub")
     assert "sec-websocket-extensions" not in headers
 
 
 async def test_an_offer_that_cannot_be_read(serve, app, hub, dial):
     """Is declined."""
-    hub.terms = Terms(compression=True)
+    hub.terms = TransportTerms(compression=True)
     served = await serve(app, ws_per_message_deflate=False)
     status, headers = await (await dial(served.port)).handshake("/hub", "Sec-WebSocket-Extensions: ;;=\r\n")
     assert status.startswith("HTTP/1.1 101")
@@ -259,7 +259,7 @@ async def test_a_connection_can_be_taken_once(serve, hub, dial, until):
         take_over = scope["extensions"][TAKE_OVER]
         await hub(scope, receive, send)
         assert TAKE_OVER not in scope["extensions"]
-        for again in (take_over(None, Terms(), hub.join), send({"type": "websocket.send", "text": "hello"})):
+        for again in (take_over(None, TransportTerms(), hub.join), send({"type": "websocket.send", "text": "hello"})):
             try:
                 await again
             except OSError as error:

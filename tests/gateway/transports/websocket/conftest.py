@@ -10,7 +10,7 @@ import pytest
 from websockets.protocol import OPEN
 from websockets.server import ServerProtocol
 
-from tidings.gateway.transports.base import Terms, Transport
+from tidings.gateway.transports.base import Transport, TransportTerms
 from tidings.gateway.transports.handshake import Agreement
 from tidings.gateway.transports.websocket import WebSocketTransport
 from tidings.wire.centrifuge.json import JSON
@@ -29,7 +29,7 @@ class House:
     def __init__(self, peer: Callable[[Transport], Any]) -> None:
         self.agreement = Agreement(JSON)
         # A timeout so long that no test passes because the time is up.
-        self.terms = Terms(close_timeout=60.0)
+        self.terms = TransportTerms(close_timeout=60.0)
         self.extensions: Callable[[], list[Any]] = list
         self.peer = peer
         self.peers: list[Any] = []

@@ -9,7 +9,7 @@ import weakref
 
 import pytest
 
-from tidings.gateway.transports.base import Terms
+from tidings.gateway.transports.base import TransportTerms
 from tidings.gateway.transports.handshake import Agreement
 from tidings.wire import frames
 from tidings.wire.centrifuge.json import JSON
@@ -131,7 +131,7 @@ async def test_a_long_reason(wire, peer):
 
 async def test_a_close_that_is_not_answered(house, enter, until):
     """After the close timeout the connection is cut; the code is still ours."""
-    house.terms = Terms(close_timeout=0.05)
+    house.terms = TransportTerms(close_timeout=0.05)
     _, peer = await enter()
     peer.transport.close(3012, "no pong")
     await until(lambda: peer.verdicts)
@@ -141,7 +141,7 @@ async def test_a_close_that_is_not_answered(house, enter, until):
 
 async def test_a_close_to_a_client_that_does_not_read(house, enter, until):
     """What cannot be sent within the close timeout is given up."""
-    house.terms = Terms(close_timeout=0.05)
+    house.terms = TransportTerms(close_timeout=0.05)
     wire, peer = await enter()
     wire.writer.transport.pause_reading()
     peer.transport.write(bytes(20_000_000))
@@ -152,7 +152,7 @@ async def test_a_close_to_a_client_that_does_not_read(house, enter, until):
 
 async def test_a_goodbye_that_cannot_be_sent(house, enter, until):
     """The same when the client closes, or just hangs up, without reading what was written to it."""
-    house.terms = Terms(close_timeout=0.05)
+    house.terms = TransportTerms(close_timeout=0.05)
     for end in (lambda wire: wire.send(CLOSE, b"\x03\xe8"), lambda wire: wire.writer.write_eof()):
         wire, peer = await enter()
         wire.writer.transport.pause_reading()
