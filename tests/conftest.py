@@ -18,6 +18,7 @@ from __future__ import annotations
 import asyncio
 import gc
 import os
+import resource
 from collections.abc import AsyncIterator, Callable, Generator, Iterator, Mapping
 from typing import Any
 
@@ -82,6 +83,12 @@ def nothing_blocks(request: pytest.FixtureRequest, left_behind: None) -> Iterato
 
 
 # Nothing left behind.
+
+
+def pytest_configure() -> None:
+    """A thousand connections need more files than a shell usually allows."""
+    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
 
 
 def pytest_collection_finish() -> None:

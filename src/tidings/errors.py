@@ -148,6 +148,9 @@ class UnrecoverablePosition(TidingsError):
 class SettingsError(TidingsError):
     """A setting that cannot be. The message is one sentence that says what to change."""
 
+    def __str__(self) -> str:
+        return self.message
+
 
 class Disconnect(Exception):
     """Raised by a handler to end the connection it speaks for.

@@ -155,6 +155,14 @@ class TestWaiting:
                 ada.begin({"unsubscribe": {"channel": "a"}})
             assert ada.wire.end == (3013, "too many requests")
 
+    async def test_too_many_commands_in_one_message_end_it_too(self) -> None:
+        """They would keep the loop from everybody else."""
+        async with House(command_queue_limit=3) as house:
+            ada, bob = await house.caller("ada"), await house.caller("bob")
+            ada.say(*['{"id":2,"unsubscribe":{"channel":"a"}}'] * 3)
+            bob.say(*['{"id":2,"unsubscribe":{"channel":"a"}}'] * 4)
+            assert (ada.wire.end, bob.wire.end) == (None, (3013, "too many requests"))
+
     async def test_an_answer_for_a_client_that_is_gone_is_dropped(self) -> None:
         application = Told()
         async with House(application=application) as house:

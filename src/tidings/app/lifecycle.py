@@ -7,6 +7,7 @@ import gc
 import logging
 import math
 import os
+import resource
 import signal
 import socket
 from collections.abc import Callable, Generator
@@ -80,6 +81,13 @@ def _collect_less() -> None:
     gc.set_threshold(GARBAGE_THRESHOLD, 20, 20)
 
 
+def _open_many_files() -> None:
+    """Let this process have as many connections as it may: a shell's soft limit is often 1,024 files."""
+    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
+    LOGGER.debug(Line("file limit", {"files": most}))
+
+
 def bind(host: str, port: int) -> socket.socket:
     """A listening address, or one sentence about why not. Raises `SettingsError`."""
     try:
@@ -98,6 +106,7 @@ def bind(host: str, port: int) -> socket.socket:
 
 def serve(hub: Tidings, bound: socket.socket, on_ready: Callable[[], None]) -> None:
     """Serve until a signal comes, then send everybody away and return."""
+    _open_many_files()
     Server(config(hub, hub.settings), on_ready).run(sockets=[bound])
 
 

@@ -54,7 +54,7 @@ class Tidings:
         self,
         broker: str | None = None,
         *,
-        settings: Settings | Mapping[str, Any] | Path | None = None,
+        settings: Settings | Mapping[str, Any] | Path | str | None = None,
         hooks: Hooks | None = None,
         clock: Clock | None = None,
         extra_routes: Iterable[BaseRoute] = (),
@@ -220,6 +220,8 @@ class Tidings:
         self, channels: Iterable[str], data: object, *, tags: Mapping[str, str] = {}
     ) -> list[StreamPosition]:
         """Publish the same to many channels, in their order. Stops at, and raises, the first failure."""
+        if isinstance(channels, str):
+            raise TypeError("broadcast takes a list of channels; use publish for a single one")
         encoded = payloads.encode(data)
         return [await self.publish(channel, encoded, tags=tags) for channel in channels]
 
@@ -264,15 +266,17 @@ class Tidings:
         self.node.disconnect(user, messages.Disconnect(ended.code, ended.reason))
 
 
-def _settings(given: Settings | Mapping[str, Any] | Path | None, broker: str | None) -> Settings:
+def _settings(given: Settings | Mapping[str, Any] | Path | str | None, broker: str | None) -> Settings:
     if isinstance(given, Settings):
         if broker is not None:
             raise TypeError("name the broker either in the settings or by its URL, not both")
         return given
+    if broker is not None and not isinstance(broker, str):
+        raise TypeError(f"the broker is named by its URL; write Tidings(settings={type(broker).__name__}(…))")
     flags: dict[str, Any] = {"broker.url": broker}
     if isinstance(given, Mapping):
         return Settings.of({**given, **({} if broker is None else flags)})
-    return Settings.load(given, overrides=flags)
+    return Settings.load(None if given is None else Path(given), overrides=flags)
 
 
 def _require_text(given: object, example: str) -> None:

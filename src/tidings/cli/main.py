@@ -52,6 +52,8 @@ def main() -> None:
         _fail(getattr(error, "format_message", error.__str__)(), code=2)
     except TidingsError as error:
         _fail(error.message, code=1)
+    except Exception as error:
+        _fail(f"{type(error).__name__}: {error}. This should not have happened; -v shows where it did.", code=1)
 
 
 def _fail(sentence: str, *, code: int) -> NoReturn:

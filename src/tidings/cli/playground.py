@@ -31,6 +31,8 @@ NAMESPACE = {
     "allow_subscribe_for_client": True,
     "allow_publish_for_subscriber": True,
     "allow_presence_for_subscriber": True,
+    "allow_history_for_subscriber": True,
+    "publication_data_format": "json",
 }
 
 

@@ -34,12 +34,14 @@ def publish(
     if not key:
         raise SettingsError("there is no API key; give --key, or set [api] key.")
     body = f'{{"channel": {json.dumps(channel)}, "data": {data}}}'
+    if not key.isascii():
+        raise SettingsError("an API key is plain ASCII; this one is not.")
     try:
         response = httpx2.post(f"{base}/api/publish", content=body, headers={"X-API-Key": key}, timeout=TIMEOUT)
-    except httpx2.InvalidURL as error:
-        raise SettingsError(f"{base} is not an address: {error}.") from error
+    except (httpx2.InvalidURL, httpx2.UnsupportedProtocol) as error:
+        raise SettingsError(f"{base} is not an address; write http://host:port.") from error
     except httpx2.HTTPError as error:
-        raise TidingsError(f"no answer from {base}: {error}.", temporary=True) from error
+        raise TidingsError(f"no answer from {base}: {str(error).rstrip('.')}.", temporary=True) from error
     print(json.dumps(_result(response, base)))
 
 

@@ -48,5 +48,8 @@ def _welcome(settings: Settings, base: str, *, demo: bool) -> None:
         # One physical line at any width, so that it can be pasted.
         print(playground.curl(base, settings.api.secret))
         console.print("\nCtrl-C stops.")
-    elif not settings.api.secret and not settings.api.insecure:
+        return
+    if not settings.api.secret and not settings.api.insecure:
         console.print("There is no \\[api] key, so back ends cannot publish yet; `tidings config init` makes one.")
+    if not settings.lets_somebody_in:
+        console.print("There is no key in \\[auth], so nobody can connect yet; `tidings config init` makes one.")

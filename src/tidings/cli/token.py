@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-import json
 import re
 import time
 from typing import Annotated
 
+import msgspec
 import typer
 
 from tidings.app.settings import Settings
+from tidings.channels import names
 from tidings.cli.options import Config, Verbose
 from tidings.errors import SettingsError
 from tidings.gateway.tokens import mint
@@ -28,10 +29,21 @@ def duration(text: str) -> float:
 def json_text(text: str) -> str:
     """A text that is JSON."""
     try:
-        json.loads(text)
-    except ValueError as error:
-        raise typer.BadParameter(f"{text!r} is not JSON: {error}.") from error
+        msgspec.json.decode(text.encode())
+    except (ValueError, RecursionError) as error:
+        raise typer.BadParameter(f"{_shortened(text)!r} is not JSON: {error}.") from error
     return text
+
+
+def channel_name(text: str) -> str:
+    """A name that a channel can have."""
+    if not names.is_well_formed(text):
+        raise typer.BadParameter(f"{_shortened(text)!r} is no channel; a name has 1 to 255 printable ASCII characters.")
+    return text
+
+
+def _shortened(text: str) -> str:
+    return text if len(text) <= 60 else f"{text[:60]}…"
 
 
 def token(
@@ -39,7 +51,9 @@ def token(
     ttl: Annotated[
         float, typer.Option(parser=duration, metavar="TIME", help="How long it is good: 30s, 5m, 7d.")
     ] = "1h",  # type: ignore[assignment]
-    channel: Annotated[str, typer.Option(metavar="C", help="Make a subscription token for this channel.")] = "",
+    channel: Annotated[
+        str | None, typer.Option(parser=channel_name, metavar="C", help="Make a subscription token for this channel.")
+    ] = None,
     info: Annotated[
         str | None, typer.Option(parser=json_text, metavar="JSON", help="What others see of the user.")
     ] = None,
@@ -54,4 +68,4 @@ def token(
     secret = Settings.load(config).auth.hmac_secret.get_secret_value()
     if not secret:
         raise SettingsError("there is no [auth] hmac_secret to sign with; `tidings config init` makes one.")
-    print(mint(secret, user=user, ttl=ttl, channel=channel, info=(info or "").encode(), now=time.time()))
+    print(mint(secret, user=user, ttl=ttl, channel=channel or "", info=(info or "").encode(), now=time.time()))

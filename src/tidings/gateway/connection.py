@@ -122,6 +122,9 @@ class Connection:
         except Undecodable:
             self._perform(self._session.close(codes.BAD_REQUEST, now))
             return
+        if len(commands) > self._premises.policy.rules.command_queue_limit:
+            self._perform(self._session.close(codes.TOO_MANY_REQUESTS, now))
+            return
         effects: list[Effect] = []
         share = len(payload) // len(commands)
         for command in commands:

@@ -27,7 +27,7 @@ def app() -> Starlette:
 
 @pytest.fixture
 async def page(app: Starlette) -> AsyncIterator[httpx2.AsyncClient]:
-    async with httpx2.AsyncClient(transport=httpx2.ASGITransport(app=app), base_url="http://page") as client:
+    async with httpx2.AsyncClient(transport=httpx2.ASGITransport(app=app), base_url="http://localhost") as client:
         yield client
 
 
@@ -114,3 +114,10 @@ def test_data_never_becomes_markup(name: str) -> None:
     """What others wrote reaches the page as text: nothing there parses markup or evaluates code."""
     text = PACKAGE.joinpath(name).read_text()
     assert not re.search(r"innerHTML|outerHTML|insertAdjacentHTML|document\.write|eval\(|new Function|srcdoc", text)
+
+
+async def test_a_name_that_was_made_to_point_here_gets_no_key(page: httpx2.AsyncClient) -> None:
+    """A foreign page could otherwise read what only this machine's user is shown (DNS rebinding)."""
+    answer = await page.get("http://evil.example/demo/session", params={"name": "Ada"})
+    assert answer.status_code == 403
+    assert "token" not in answer.text

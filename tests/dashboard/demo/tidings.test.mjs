@@ -333,9 +333,26 @@ test("a recovery that failed is told, and the next one starts from the new posit
   const events = record(client.subscribe("news", { since: { offset: 3, epoch: "old" } }));
   assert.deepEqual(socket.news(), ['{"id":2,"subscribe":{"channel":"news","recover":true,"offset":3,"epoch":"old"}}']);
   socket.say('{"id":2,"subscribe":{"recoverable":true,"epoch":"new","offset":1,"was_recovering":true}}');
+  socket.say('{"id":3,"error":{"code":103,"message":"permission denied"}}'); // what the channel still has is not for all
   assert.deepEqual(events, ["subscribed true false 0"]);
   assert.deepEqual(client.subscribe("news").position, { offset: 1, epoch: "new" });
   assert.equal(seen.states.at(-1), "live");
+});
+
+test("who begins where the channel no longer reaches gets what it still has, before what is live", async () => {
+  const { client, socket } = await connected();
+  const events = record(client.subscribe("news", { since: { offset: 0, epoch: "" } }));
+  socket.news();
+  socket.say('{"id":2,"subscribe":{"recoverable":true,"epoch":"e","offset":8,"was_recovering":true}}');
+  assert.deepEqual(socket.news(), ['{"id":3,"history":{"channel":"news","limit":-1}}']);
+  socket.say('{"push":{"channel":"news","pub":{"data":"c","offset":9}}}');
+  assert.deepEqual(events, []);
+  socket.say(
+    '{"id":3,"history":{"publications":[{"data":"a","offset":7},{"data":"b","offset":8},{"data":"c","offset":9}],' +
+      '"epoch":"e","offset":9}}',
+  );
+  assert.deepEqual(events, ["subscribed true false 2", "recovered a", "recovered b", "live c"]);
+  assert.deepEqual(client.subscribe("news").position, { offset: 9, epoch: "e" });
 });
 
 test("a channel without history is subscribed to anew", async () => {

@@ -205,7 +205,8 @@ async def dial() -> AsyncIterator[Dial]:
 
 
 async def gone(wire: Wire) -> None:
-    wire.writer.transport.abort()
+    if not wire.writer.transport.is_closing():  # asyncio cannot abort what is closed
+        wire.writer.transport.abort()
     with contextlib.suppress(OSError):
         await within(wire.writer.wait_closed())
 

@@ -70,6 +70,11 @@ def check_client(client: Client) -> Iterator[Objection]:
                 ("client", "allowed_origins"),
                 f'must name schemes, such as "https://*.example.com", and {given(pattern)} has none',
             )
+        elif "/" in pattern.partition("://")[2]:
+            yield _objection(
+                ("client", "allowed_origins"),
+                f"must end with the host or the port, as an origin does, and {given(pattern)} goes on",
+            )
 
 
 def check_limits(limits: Limits) -> Iterator[Objection]:

@@ -35,6 +35,7 @@ from tidings.app.settings.sections import (
 )
 from tidings.channels.options import ChannelOptions
 from tidings.errors import SettingsError
+from tidings.gateway.signatures import Keys
 
 MASK = "**********"
 
@@ -58,6 +59,14 @@ class Settings:
 
     namespaces: Mapping[str, ChannelOptions] = field(default_factory=dict)
     """The options of each namespace, by its name."""
+
+    @property
+    def lets_somebody_in(self) -> bool:
+        """Whether anybody can connect, with a token or without."""
+        keys = self.auth.rules
+        return (
+            self.client.anonymous or self.client.insecure or any(getattr(keys, name) for name in Keys.__struct_fields__)
+        )
 
     @classmethod
     def load(

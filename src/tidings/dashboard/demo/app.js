@@ -81,6 +81,7 @@ function retry() {
 
 function settle({ recovered, count }) {
   status.live();
+  hint("");
   renewed = false;
   visits += 1;
   if (visits > 1) messages.line(...afterReconnect(recovered, count));

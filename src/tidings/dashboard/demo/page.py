@@ -14,6 +14,7 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import BaseRoute, Route
 
 NAME_LIMIT = 24
+LOOPBACK = ("127.0.0.1", "localhost", "::1")
 
 MEDIA_TYPES = {
     "index.html": "text/html; charset=utf-8",
@@ -51,6 +52,9 @@ def routes(mint: Callable[[str], str], channel: str, curl: str) -> list[BaseRout
     """
 
     async def session(request: Request) -> Response:
+        if request.url.hostname not in LOOPBACK:
+            # A page from elsewhere whose name was made to point here would otherwise read keys.
+            return JSONResponse({"error": "the demo answers on this machine's own names only"}, 403, HEADERS)
         name = request.query_params.get("name", "").strip()
         if not is_name(name):
             error = f"name must be 1 to {NAME_LIMIT} printable characters"

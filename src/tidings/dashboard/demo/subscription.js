@@ -7,7 +7,8 @@ import { CONNECTION_LOST, POSITION_INVALIDATED, RESUBSCRIBE_FROM, promised, wait
  * "unsubscribed". Its events, each with its detail:
  *
  * "subscribed" `{recovering, recovered, count}`: live from here on. `recovering` says that a position was reported,
- * `recovered` that everything since then follows now, as `count` publications;
+ * `recovered` that everything since then follows now; `count` publications follow. Where the position to begin at is no
+ * longer kept, these are what the channel still has;
  * "publication" `{data, offset, info, tags, time, recovered}`, in order and each once;
  * "join" and "leave" `{user, client, conn_info}`;
  * "unsubscribed" `{code, reason}`: ended for good.
@@ -16,6 +17,8 @@ export class Subscription extends EventTarget {
   state = "subscribing";
   #send;
   #failures = 0;
+  #entered = false;
+  #held = null; // pushes that came while the history was being read
   #retry = 0;
 
   constructor(channel, since, send) {
@@ -46,9 +49,11 @@ export class Subscription extends EventTarget {
   _pause() {
     clearTimeout(this.#retry);
     if (this.state === "subscribed") this.state = "subscribing";
+    this.#held = null;
   }
 
   _push({ pub, join, leave, unsubscribe }) {
+    if (this.#held) return this.#held.push({ pub, join, leave, unsubscribe });
     if (this.state !== "subscribed") return;
     if (pub) this.#publication(pub, false);
     if (join) this.#emit("join", join.info);
@@ -62,10 +67,30 @@ export class Subscription extends EventTarget {
     if (error === CONNECTION_LOST) return; // the next connection begins again
     if (error) return error.temporary ? this.#later() : this.#end(error.code, error.message);
     const { recoverable, epoch = "", offset = 0, was_recovering, recovered, publications = [] } = subscribe;
-    this.state = "subscribed";
     this.#failures = 0;
     this.position = recoverable ? { offset, epoch } : null;
-    this.#emit("subscribed", { recovering: !!was_recovering, recovered: !!recovered, count: publications.length });
+    const detail = { recovering: !!was_recovering, recovered: !!recovered };
+    if (was_recovering && !recovered && !this.#entered) this.#fetchKept(detail);
+    else this.#live(detail, publications);
+  }
+
+  /** The beginning is no longer kept: hand out what still is, before anything that is live. */
+  #fetchKept(detail) {
+    const { offset } = this.position ?? { offset: 0 };
+    const held = (this.#held = []);
+    this.#send({ history: { channel: this.channel, limit: -1 } }, ({ error, history }) => {
+      this.#held = null;
+      if (error === CONNECTION_LOST) return;
+      const { publications = [] } = history ?? {}; // not permitted: then nothing is shown
+      this.#live(detail, publications.filter((publication) => publication.offset <= offset));
+      for (const push of held) this._push(push);
+    });
+  }
+
+  #live(detail, publications) {
+    this.state = "subscribed";
+    this.#entered = true;
+    this.#emit("subscribed", { ...detail, count: publications.length });
     for (const publication of publications) this.#publication(publication, true);
   }
 

@@ -30,6 +30,7 @@ from tidings.gateway.transports.websocket import WebSocketTransport
 
 TAKE_OVER = "tidings.takeover"
 
+_UNREADABLE = b"HTTP/1.1 400 Bad Request\r\nConnection: close\r\nContent-Length: 0\r\n\r\n"
 _EXTENSIONS = "Sec-WebSocket-Extensions"
 _SUBPROTOCOL = "Sec-WebSocket-Protocol"
 
@@ -59,6 +60,16 @@ class WebSocketProtocol(WebSocketsSansIOProtocol):
             self.transport.pause_reading()
         else:
             super().data_received(data)
+            if not self.handshake_initiated and self.conn.handshake_exc is not None:
+                self._refuse_unreadable()
+
+    def _refuse_unreadable(self) -> None:
+        """Answer a handshake that the rules could not read: a line or a head that is too long, for example.
+
+        uvicorn gives no answer, and leaves the connection open.
+        """
+        self.transport.write(_UNREADABLE)
+        self.transport.close()
 
     async def send(self, message: Any) -> None:
         await super().send(message)

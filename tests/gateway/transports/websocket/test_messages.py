@@ -8,9 +8,11 @@ import zlib
 from typing import Any
 
 import pytest
+from tests.gateway.transports.conftest import PATIENCE, masked
 from websockets.extensions.permessage_deflate import PerMessageDeflate
 
 from tidings.gateway.transports.handshake import Agreement
+from tidings.gateway.transports.websocket import TURN_BYTES
 from tidings.wire import frames
 from tidings.wire.centrifuge.json import JSON
 from tidings.wire.centrifuge.protobuf import PROTOBUF
@@ -265,3 +267,39 @@ async def test_what_cannot_be_decompressed(deflating, enter, refused):
     wire, peer = await enter()
     wire.send(0xC1, b"\xff\xff\xff\xff")
     await refused(wire, peer, 1002)
+
+
+# Turns.
+
+
+@pytest.mark.parametrize("first", [PING, PONG, TEXT], ids=["pings", "pongs", "messages"])
+async def test_who_floods_takes_turns_with_the_others(enter, first):
+    """However much is read at once, the loop turns many times before the last of it is looked at; nothing is lost."""
+    _, peer = await enter()
+    flood = masked(first) * 10_000 + masked(TEXT, b"end")
+    peer.transport.data_received(flood)
+    turns = 0
+    async with asyncio.timeout(PATIENCE):
+        while ("text", b"end") not in peer.received:
+            turns += 1
+            await asyncio.sleep(0)
+    assert turns >= len(flood) // TURN_BYTES
+    assert len(peer.received) == (10_001 if first is TEXT else 1)
+
+
+async def test_what_comes_while_some_is_unread_follows_it(enter):
+    """And a connection that is lost in between reads no more."""
+    _, peer = await enter()
+    peer.transport.data_received(masked(TEXT, b"1") * 5000)
+    peer.transport.data_received(masked(TEXT, b"2"))
+    async with asyncio.timeout(PATIENCE):
+        while len(peer.received) < 5001:
+            await asyncio.sleep(0)
+    assert peer.received[-1] == ("text", b"2")
+    peer.transport.data_received(masked(TEXT, b"3") * 5000)
+    peer.transport.abort()
+    heard = len(peer.received)
+    async with asyncio.timeout(PATIENCE):
+        while not peer.verdicts:
+            await asyncio.sleep(0)
+    assert len(peer.received) == heard
