@@ -1,0 +1,147 @@
+"""Tidings itself, and any other ASGI application, in a process of its own."""
+
+from __future__ import annotations
+
+import json
+import os
+import socket
+import sys
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any, ClassVar
+
+import httpx2
+
+from tidings.testing.services.base import HOST, Service
+
+
+class TidingsNode(Service):
+    """A `tidings serve` with these settings, which are shaped as `tidings.toml` is.
+
+    >>> with TidingsNode({"api": {"key": "k"}}) as node:
+    ...     node.websocket, node.url
+
+    `arguments` are further ones of `tidings serve`, `environment` is added to this process's own, in which settings of
+    Tidings are left out: they would win over a test's.
+    """
+
+    name = "tidings"
+    hints: ClassVar[Mapping[str, str]] = {}
+
+    def __init__(
+        self,
+        settings: Mapping[str, Any] | None = None,
+        *,
+        arguments: Sequence[str] = (),
+        environment: Mapping[str, str] | None = None,
+    ) -> None:
+        super().__init__()
+        self._settings = settings or {}
+        self._arguments = arguments
+        self._variables = environment or {}
+
+    @property
+    def url(self) -> str:
+        secure = "tls_certificate" in self._settings.get("server", {})
+        return f"{'https' if secure else 'http'}://{HOST}:{self.port}"
+
+    @property
+    def websocket(self) -> str:
+        """Where clients of the Centrifuge protocol connect."""
+        return f"{self.url.replace('http', 'ws', 1)}/connection/websocket"
+
+    def prepare(self) -> None:
+        (self.directory / "tidings.toml").write_text("".join(toml(self._settings)))
+
+    def command(self) -> list[str]:
+        config = str(self.directory / "tidings.toml")
+        command = [sys.executable, "-m", "tidings.cli", "serve", "--config", config]
+        return [*command, "--host", HOST, "--port", str(self.port), *self._arguments]
+
+    def environment(self) -> Mapping[str, str]:
+        own = {name: value for name, value in os.environ.items() if not name.startswith("TIDINGS_")}
+        return {**own, **self._variables}
+
+    def is_ready(self) -> bool:
+        return _answers(f"{self.url}/health/live")
+
+
+class AsgiApp(Service):
+    """Any ASGI application, such as "main:app", hosted by uvicorn or hypercorn.
+
+    `folder` is where its module is, `server` one of "uvicorn" and "hypercorn", `options` are further ones of that
+    server, `environment` is added to this process's own. Ready is who accepts connections; with `ready_path` who
+    answers there with success.
+    """
+
+    name = "app"
+    hints: ClassVar[Mapping[str, str]] = {
+        **Service.hints,
+        "error loading asgi app": "Name the application as module:attribute, and in `folder` where the module is.",
+        "modulenotfounderror": "Name in `folder` where the module is, or install what it imports.",
+    }
+
+    def __init__(
+        self,
+        application: str,
+        *,
+        folder: Path | str = ".",
+        server: str = "uvicorn",
+        options: Sequence[str] = (),
+        environment: Mapping[str, str] | None = None,
+        ready_path: str = "",
+    ) -> None:
+        super().__init__()
+        self.application = application
+        self._folder = Path(folder).resolve()
+        self._server = server
+        self._options = options
+        self._variables = environment or {}
+        self._ready_path = ready_path
+
+    @property
+    def url(self) -> str:
+        return f"http://{HOST}:{self.port}"
+
+    def websocket(self, path: str = "/") -> str:
+        """The address of a WebSocket route."""
+        return f"ws://{HOST}:{self.port}{path}"
+
+    def command(self) -> list[str]:
+        where = {
+            "uvicorn": ["--host", HOST, "--port", str(self.port), "--app-dir", str(self._folder)],
+            "hypercorn": ["--bind", f"{HOST}:{self.port}"],
+        }[self._server]
+        return [sys.executable, "-m", self._server, self.application, *where, *self._options]
+
+    def environment(self) -> Mapping[str, str]:
+        path = os.pathsep.join(filter(None, [str(self._folder), os.environ.get("PYTHONPATH", "")]))
+        return {**os.environ, "PYTHONPATH": path, **self._variables}
+
+    def is_ready(self) -> bool:
+        return _answers(f"{self.url}{self._ready_path}") if self._ready_path else accepts(self.port)
+
+
+def accepts(port: int) -> bool:
+    """Whether somebody listens on a port of this machine."""
+    try:
+        socket.create_connection((HOST, port), timeout=1.0).close()
+    except OSError:
+        return False
+    return True
+
+
+def toml(settings: Mapping[str, Any], path: tuple[str, ...] = ()) -> Iterator[str]:
+    """The lines of a settings file, one dotted key in each. TOML writes our values as JSON does."""
+    for key, value in settings.items():
+        if isinstance(value, Mapping):
+            yield from toml(value, (*path, key))
+        else:
+            yield f"{'.'.join(json.dumps(part) for part in (*path, key))} = {json.dumps(value)}\n"
+
+
+def _answers(url: str) -> bool:
+    try:
+        return httpx2.get(url, timeout=1.0, verify=False).is_success  # noqa: S501, to see whether it is there
+    except httpx2.HTTPError:
+        return False

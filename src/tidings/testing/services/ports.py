@@ -1,0 +1,69 @@
+"""Ports that no two test processes of this machine are given at the same time.
+
+Asking the kernel for a free port and closing it again leaves a moment in which somebody else gets the same one. Here a
+port is taken by a lock on a file, which lasts as long as the process that holds it. The ports lie below those from
+which the kernel chooses for outgoing connections, so none of these can come in between either.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import random
+import socket
+import tempfile
+from pathlib import Path
+
+FIRST, LAST = 20_000, 32_000
+
+_held: dict[int, int] = {}
+"""The open files that keep the locks, by port."""
+
+
+def reserve() -> int:
+    """A port that is free now and stays ours until `release`, or until this process ends.
+
+    Raises `OSError` when there is none left.
+    """
+    offset = random.randrange(LAST - FIRST)  # noqa: S311, nothing secret
+    for step in range(LAST - FIRST):
+        port = FIRST + (offset + step) % (LAST - FIRST)
+        if port not in _held and _lock(port):
+            if _is_free(port):
+                return port
+            release(port)
+    raise OSError(f"no free port between {FIRST} and {LAST}")
+
+
+def release(port: int) -> None:
+    """Give a port back. Repeating it is harmless."""
+    if (lock := _held.pop(port, None)) is not None:
+        os.close(lock)
+
+
+def _lock(port: int) -> bool:
+    directory = Path(tempfile.gettempdir()) / "tidings-ports"
+    if not directory.is_dir():
+        directory.mkdir(mode=0o777, exist_ok=True)
+        directory.chmod(0o1777)  # Every user of the machine locks here, and nobody removes what is somebody else's.
+    try:
+        file = os.open(directory / str(port), os.O_RDONLY | os.O_CREAT, 0o644)
+    except PermissionError:
+        return False
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        os.close(file)
+        return False
+    _held[port] = file
+    return True
+
+
+def _is_free(port: int) -> bool:
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind(("127.0.0.1", port))
+        except OSError:
+            return False
+    return True
