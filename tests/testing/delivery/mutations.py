@@ -190,6 +190,11 @@ def repeat(channel: str) -> Callable[[Story], None]:
     return repeat
 
 
+def note_the_same_record_twice(story: Story) -> None:
+    delivery = story.random.choice(story.last_live("news"))
+    story.records.insert(story.place(delivery), delivery)
+
+
 def repeat_an_unknown_one(story: Story) -> None:
     id = story.ids(PublishUnknown, "chat")[-1]
     delivery = story.last(Delivered, id=id)
@@ -352,6 +357,7 @@ MUTATIONS = {
     "swap two of a publisher": Mutation(swap_two_of_a_publisher, Invariant.ORDER),
     "repeat with history": Mutation(repeat("news"), Invariant.DUPLICATES),
     "repeat without history": Mutation(repeat("chat"), Invariant.DUPLICATES),
+    "note the same record twice": Mutation(note_the_same_record_twice, Invariant.DUPLICATES),
     "repeat an unknown one": Mutation(repeat_an_unknown_one, Invariant.DUPLICATES),
     "recover what was there": Mutation(recover_what_was_there, Invariant.DUPLICATES),
     "deliver to a stranger": Mutation(deliver_to_a_stranger, Invariant.PERMISSION),

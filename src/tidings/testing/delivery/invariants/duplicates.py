@@ -24,9 +24,10 @@ def repetitions(deliveries: Sequence[Delivered]) -> Iterator[tuple[Delivered, De
     """What arrived again, after what."""
     seen: dict[str, Delivered] = {}
     for delivery in deliveries:
-        before = seen.setdefault(delivery.id, delivery)
-        if before is not delivery and delivery.id:
-            yield before, delivery
+        if delivery.id in seen:
+            yield seen[delivery.id], delivery
+        elif delivery.id:
+            seen[delivery.id] = delivery
 
 
 def _of(deliveries: Sequence[Delivered], rules: Rules) -> Violation | None:

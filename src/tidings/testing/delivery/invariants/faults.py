@@ -18,7 +18,7 @@ def faults(run: Run, rules: Rules) -> Violation | None:
             return Violation(
                 invariant=Invariant.FAULTS,
                 promise=promises.FAULTS,
-                what=f"the fault {name!r} was expected {count} times and fired {fired[name]} times",
+                what=f"the fault {name!r} fired {fired[name]} of {count} times",
                 at=run.end,
             )
     return None
