@@ -349,7 +349,12 @@ def test_the_report_names_the_promise_and_shows_what_happened_around() -> None:
     middle = next(number for number, line in enumerate(lines) if line.startswith("> "))
     assert lines[middle] == ">    25.500             p-15 is acknowledged"
     assert "     24.700             fault: cut ann" in lines
-    assert len(lines[5:middle]) == 10
+    assert lines[5:8] == [
+        "      1.000  ann        connected as user 'ann', c-1",
+        "      1.000  ann        subscribed to kept at 0 of e",
+        "        ...",
+    ]
+    assert len(lines[8:middle]) == 10
     assert lines[middle + 11 :] == [
         "",
         "channel  published  acknowledged  failed  unknown  delivered  told  lost  undecided  duplicates",

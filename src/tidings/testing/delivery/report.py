@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 from tidings.model import StreamPosition
 from tidings.testing.delivery.accounts import Account
@@ -27,26 +27,38 @@ from tidings.testing.delivery.run import Run
 AROUND = 10
 """Events before and after the one at which a promise broke."""
 
+COMINGS = 4
+"""Farther events, before and after, at which the client came or went."""
+
 WIDEST = 100
 """Characters of an event that are shown."""
 
 
 def around(violation: Violation, run: Run) -> list[str]:
-    """The events near it that have to do with it, in the order of time, itself marked by ">"."""
+    """The events near it that have to do with it, in the order of time, itself marked by ">".
+
+    Beyond these, after "...", stands when the client came and went.
+    """
     records = run.records
     middle = next((place for place, each in enumerate(records) if each is violation.record), len(records))
-    before: list[str] = []
-    for record in reversed(records[:middle]):
-        if len(before) == AROUND:
-            break
-        before += [line(record)] * concerns(record, violation, run)
-    after: list[str] = []
-    for record in records[middle + 1 :]:
-        if len(after) == AROUND:
-            break
-        after += [line(record)] * concerns(record, violation, run)
+    before = _nearest(reversed(records[:middle]), violation, run)
     here = [f">{line(records[middle])[1:]}"] if middle < len(records) else []
+    after = _nearest(records[middle + 1 :], violation, run)
     return [*reversed(before), *here, *after]
+
+
+def _nearest(records: Iterable[AnyRecord], violation: Violation, run: Run) -> list[str]:
+    """Events as lines, from the nearest to the farthest."""
+    near: list[str] = []
+    far: list[str] = []
+    for record in records:
+        if len(far) == COMINGS:
+            break
+        if len(near) < AROUND:
+            near += [line(record)] * concerns(record, violation, run)
+        elif isinstance(record, Connected | Disconnected | Subscribed | Unsubscribed | GapTold | FaultInjected):
+            far += [line(record)] * concerns(record, violation, run)
+    return [*near, *(["        ..."] if far else []), *far]
 
 
 def concerns(record: AnyRecord, violation: Violation, run: Run) -> bool:
@@ -54,9 +66,10 @@ def concerns(record: AnyRecord, violation: Violation, run: Run) -> bool:
     match record:
         case FaultInjected():
             return True
-        case PublishInvoked() | PublishOk() | PublishFailed() | PublishUnknown():
-            publication = run.publications[record.id]
-            return record.id == violation.publication or publication.channel == violation.channel
+        case PublishInvoked():
+            return record.id == violation.publication  # Of others it is enough to know how it ended.
+        case PublishOk() | PublishFailed() | PublishUnknown():
+            return run.publications[record.id].channel == violation.channel or record.id == violation.publication
         case PresenceSeen():
             return violation.invariant is Invariant.PRESENCE and record.channel == violation.channel
         case Delivered():
