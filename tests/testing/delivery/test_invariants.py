@@ -252,6 +252,14 @@ def test_offsets_begin_anew_in_another_epoch() -> None:
     assert broken(run, history[0], got("b", 5, 1, how=How.HISTORY)) == [Invariant.TRUTH]
 
 
+def test_two_acknowledgements_of_one_place() -> None:
+    """Nobody needs to have received anything."""
+    first, second = (PublishInvoked(1, id, "kept", "pat", id) for id in "ab")
+    both = [first, second, PublishOk(2, "a", position(1)), PublishOk(2, "b", position(1))]
+    assert broken(both) == [Invariant.TRUTH]
+    assert "b of kept was acknowledged, and offset 1 of epoch 'e' belongs to a, too" in str(verdict(both))
+
+
 # 6. Presence.
 
 

@@ -54,7 +54,7 @@ def _of_conflict(record: PublishOk | Delivered, complaint: str, run: Run) -> Vio
         what = f"{record.client} got {record.id} of {record.channel} at offset {record.offset}: {complaint}"
         return _violation(record, record.client, record.channel, what, promise=promises.STREAM)
     channel = run.publications[record.id].channel
-    what = f"{record.id} of {channel} was acknowledged at {record.position}: {complaint}"
+    what = f"{record.id} of {channel} was acknowledged, and {complaint}"
     return _violation(record, "", channel, what, promise=promises.STREAM)
 
 
