@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -148,9 +149,32 @@ def test_nothing_is_left_of_a_test_process_that_was_killed():
     process.wait()
     process.stdin.close()
     process.stdout.close()
-    while left_of(prefix):
-        pass
-    assert not Path(f"/proc/{pid}").exists() or "Z" in Path(f"/proc/{pid}/stat").read_text()
+    deadline = time.monotonic() + 10.0
+    while left_of(prefix) or is_running(pid):
+        assert time.monotonic() < deadline, f"left: {left_of(prefix)} and process {pid}"
+
+
+def is_running(pid: str) -> bool:
+    """Whether there is such a process. Who has ended, and waits for a parent to notice, is none."""
+    try:
+        state = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
+    except OSError:
+        return False
+    return state != "Z"
+
+
+@pytest.mark.parametrize(
+    ("first", "sentence"),
+    [
+        ("os.setuid(65534)", "Network namespaces need root: run the tests that partition as root."),
+        ("os.environ['PATH'] = ''", "ip is not installed, which makes network namespaces: apt-get install iproute2."),
+    ],
+    ids=["not root", "no ip"],
+)
+def test_where_there_can_be_none_it_says_why(first: str, sentence: str):
+    program = f"import os\nfrom tidings.testing.faults import Namespaces\n{first}\nNamespaces().start()\n"
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=30)
+    assert done.stderr.splitlines()[-1] == f"tidings.testing.services.base.Missing: {sentence}"
 
 
 def left_of(prefix: str) -> list[str]:

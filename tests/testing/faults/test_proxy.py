@@ -381,3 +381,5 @@ async def test_what_cannot_be_added_is_told(proxy: FaultProxy):
         proxy.add(Blackhole(), toxicity=2)
     with pytest.raises(ValueError, match="'sideways' is not a valid Direction"):
         proxy.add(Blackhole(), direction="sideways")
+    with pytest.raises(TypeError, match=r"is no toxic; take one such as Latency\(latency_ms=200\)\."):
+        proxy.add(Latency)  # type: ignore[arg-type]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import threading
 from collections.abc import AsyncIterator
 
 import pytest
@@ -217,6 +218,47 @@ async def test_a_fault_is_a_block_as_well(proxy: FaultProxy):
             assert len(proxy.toxics) == 1
         assert proxy.toxics == ()
         assert repr(slow) == f"<latency downstream at {proxy.upstream}: has touched nothing>"
+
+
+class Slow(Light):
+    """Takes its time to begin."""
+
+    blocks = True
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.has_started = threading.Event()
+        self.may_finish = threading.Event()
+
+    def begin(self) -> None:
+        self.has_started.set()
+        assert self.may_finish.wait(5.0)
+        super().begin()
+
+
+async def test_cancelled_while_it_begins():
+    """What could not be stopped any more is undone."""
+    slow = Slow()
+
+    async def body() -> None:
+        async with slow:
+            pytest.fail("the block was not cancelled")
+
+    task = asyncio.create_task(body())
+    await until(slow.has_started.is_set)
+    task.cancel()
+    slow.may_finish.set()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    assert slow.steps == ["on", "off"]
+
+
+async def test_the_end_of_the_block_waits_for_what_is_beginning():
+    slow = Slow()
+    async with FaultSchedule(At(0.0, slow)):
+        await until(slow.has_started.is_set)
+        slow.may_finish.set()
+    assert slow.steps == ["on", "off"]
 
 
 async def test_one_fault_serves_once():

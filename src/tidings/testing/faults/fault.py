@@ -50,7 +50,11 @@ class Fault(ABC):
         self.end()
 
     async def __aenter__(self) -> Self:
-        await self.perform(self.begin)
+        try:
+            await self.perform(self.begin)
+        except asyncio.CancelledError:
+            await self.perform(self.end)
+            raise
         return self
 
     async def __aexit__(
@@ -68,6 +72,7 @@ class Fault(ABC):
             await asyncio.shield(taken)
         except asyncio.CancelledError:
             await asyncio.wait([taken])
+            taken.exception()  # Whoever cancels does not want to know.
             raise
 
 

@@ -176,7 +176,7 @@ class Link:
         self._finished.add(direction)
         if len(self._finished) == len(Direction):
             self.end(End.CLOSED)
-        elif target.transport is not None and target.transport.can_write_eof():
+        elif target.transport is not None and not target.transport.is_closing():
             target.transport.write_eof()
 
     def _arm(self) -> None:

@@ -27,12 +27,16 @@ from tidings.testing.faults.errors import FaultError
 from tidings.testing.faults.lane import Touched
 from tidings.testing.faults.link import LINGER_NOT, Link
 from tidings.testing.faults.machines import End
-from tidings.testing.faults.toxics import Direction, Toxic
+from tidings.testing.faults.toxics import TYPES, Direction, Toxic
 from tidings.testing.services import ports
 from tidings.testing.services.base import HOST
 
 BACKLOG = 1024
 GONE = frozenset({errno.ECONNABORTED, errno.EINTR, errno.EAGAIN})
+"""Nobody is at the door, or not any more."""
+
+REST = 0.1
+"""Seconds to wait when there are no more file descriptors, before the next try."""
 
 
 @dataclass(slots=True, eq=False)
@@ -194,7 +198,7 @@ class FaultProxy:
         except OSError as error:
             raise FaultError(f"The proxy cannot listen on {self.address}: {error.strerror}.") from error
         self.port = self._listener.getsockname()[1]
-        asyncio.get_running_loop().add_reader(self._listener, self._accept)
+        self._watch()
 
     @contextmanager
     def down(self) -> Iterator[int]:
@@ -220,6 +224,8 @@ class FaultProxy:
         "latency_downstream". Raises `FaultError` if there is a toxic of that name or the proxy is closed, `ValueError`
         if a value makes no sense.
         """
+        if type(toxic) not in TYPES.values():
+            raise TypeError(f"{toxic!r} is no toxic; take one such as Latency(latency_ms=200).")
         direction = Direction(direction)
         name = name or f"{toxic.kind()}_{direction.value}"
         _require_share(toxicity)
@@ -272,17 +278,23 @@ class FaultProxy:
             direction, touched = applied.direction, applied.touched
             link.insert(applied, applied.toxic, direction=direction, chance=chance, touched=touched, place=place)
 
+    def _watch(self) -> None:
+        if self._listener is not None:
+            asyncio.get_running_loop().add_reader(self._listener, self._accept)
+
     def _accept(self) -> None:
+        loop = asyncio.get_running_loop()
         while self._listener is not None:
             try:
                 client, _ = self._listener.accept()
             except OSError as error:
                 if error.errno not in GONE:
-                    raise
+                    loop.remove_reader(self._listener)
+                    loop.call_later(REST, self._watch)
                 return
             client.setblocking(False)
             client.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-            task = asyncio.create_task(self._carry(client))
+            task = loop.create_task(self._carry(client))
             self._arrivals.add(task)
             task.add_done_callback(self._arrivals.discard)
 

@@ -144,6 +144,9 @@ class FaultSchedule:
             record.begun = at
             if self._on_fault is not None:
                 self._on_fault(record.name, at)
+        except asyncio.CancelledError:
+            record.begun = at  # The step was taken all the same, and is to be undone.
+            raise
         except Exception as error:
             what = "did not begin" if record.begun is None else "could not be announced"
             record.failure = f"{what}: {error}"
