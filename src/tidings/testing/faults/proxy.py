@@ -13,10 +13,9 @@ some of them alone; which ones is the same in every run.
 from __future__ import annotations
 
 import asyncio
-import errno
 import socket
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from random import Random
 from types import TracebackType
@@ -25,18 +24,12 @@ from typing import Any, Self
 from tidings.testing.faults.address import Address, parse
 from tidings.testing.faults.errors import FaultError
 from tidings.testing.faults.lane import Touched
-from tidings.testing.faults.link import LINGER_NOT, Link
+from tidings.testing.faults.link import Link
+from tidings.testing.faults.listener import Listener, refuse
 from tidings.testing.faults.machines import End
 from tidings.testing.faults.toxics import TYPES, Direction, Toxic
 from tidings.testing.services import ports
 from tidings.testing.services.base import HOST
-
-BACKLOG = 1024
-GONE = frozenset({errno.ECONNABORTED, errno.EINTR, errno.EAGAIN})
-"""Nobody is at the door, or not any more."""
-
-REST = 0.1
-"""Seconds to wait when there are no more file descriptors, before the next try."""
 
 
 @dataclass(slots=True, eq=False)
@@ -89,7 +82,7 @@ class FaultProxy:
         self._reserved = 0
         self._is_started = False
         self._is_closed = False
-        self._listener: socket.socket | None = None
+        self._listener: Listener | None = None
         self._toxics: dict[str, Applied] = {}
         self._links: set[Link] = set()
         self._arrivals: set[asyncio.Task[None]] = set()
@@ -173,7 +166,6 @@ class FaultProxy:
         Returns how many connections it has ended. Repeating it is harmless, and so is cutting a closed proxy.
         """
         if self._listener is not None:
-            asyncio.get_running_loop().remove_reader(self._listener)
             self._listener.close()
             self._listener = None
         for connecting in self._connecting:
@@ -194,11 +186,10 @@ class FaultProxy:
         if self._listener is not None:
             return
         try:
-            self._listener = _listen(self.host, self.port)
+            self._listener = Listener(self.host, self.port, on_client=self._welcome)
         except OSError as error:
             raise FaultError(f"The proxy cannot listen on {self.address}: {error.strerror}.") from error
-        self.port = self._listener.getsockname()[1]
-        self._watch()
+        self.port = self._listener.port
 
     @contextmanager
     def down(self) -> Iterator[int]:
@@ -278,25 +269,10 @@ class FaultProxy:
             direction, touched = applied.direction, applied.touched
             link.insert(applied, applied.toxic, direction=direction, chance=chance, touched=touched, place=place)
 
-    def _watch(self) -> None:
-        if self._listener is not None:
-            asyncio.get_running_loop().add_reader(self._listener, self._accept)
-
-    def _accept(self) -> None:
-        loop = asyncio.get_running_loop()
-        while self._listener is not None:
-            try:
-                client, _ = self._listener.accept()
-            except OSError as error:
-                if error.errno not in GONE:
-                    loop.remove_reader(self._listener)
-                    loop.call_later(REST, self._watch)
-                return
-            client.setblocking(False)
-            client.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-            task = loop.create_task(self._carry(client))
-            self._arrivals.add(task)
-            task.add_done_callback(self._arrivals.discard)
+    def _welcome(self, client: socket.socket) -> None:
+        task = asyncio.get_running_loop().create_task(self._carry(client))
+        self._arrivals.add(task)
+        task.add_done_callback(self._arrivals.discard)
 
     async def _carry(self, client: socket.socket) -> None:
         loop = asyncio.get_running_loop()
@@ -314,7 +290,7 @@ class FaultProxy:
             await connecting
             await loop.connect_accepted_socket(lambda: link.near, client)
         except (OSError, asyncio.CancelledError):  # Only `cut` cancels, and only the first of the two.
-            _refuse(client)
+            refuse(client)
             link.end(End.RESET)
         finally:
             self._connecting.discard(connecting)
@@ -328,23 +304,3 @@ class FaultProxy:
 def _require_share(toxicity: float) -> None:
     if not 0 <= toxicity <= 1:
         raise ValueError(f"The toxicity is a share of the connections from 0 to 1, not {toxicity!r}.")
-
-
-def _listen(host: str, port: int) -> socket.socket:
-    family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    listener = socket.socket(family, socket.SOCK_STREAM)
-    try:
-        listener.setblocking(False)
-        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        listener.bind((host, port))
-        listener.listen(BACKLOG)
-    except OSError:
-        listener.close()
-        raise
-    return listener
-
-
-def _refuse(client: socket.socket) -> None:
-    with suppress(OSError):
-        client.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, LINGER_NOT)
-    client.close()
