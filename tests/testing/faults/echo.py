@@ -64,6 +64,8 @@ class Caller:
 
     async def ask(self, data: bytes) -> bytes:
         """Send something, and wait for as much."""
+        if self.writer.is_closing():
+            raise ConnectionResetError  # uvloop would say so in another way.
         self.writer.write(data)
         return await self.reader.readexactly(len(data))
 

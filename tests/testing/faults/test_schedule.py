@@ -80,15 +80,18 @@ async def test_faults_happen_in_order_and_are_undone():
 
 
 async def test_faults_are_announced():
+    """With the time at which they began."""
     clock = ManualClock(5.0)
     heard: list[tuple[str, float]] = []
-    faults = [At(0.0, Light("one")), At(0.01, Light("two"))]
-    async with FaultSchedule(*faults, on_fault=lambda *fault: heard.append(fault), clock=clock) as schedule:
-        await until(lambda: heard)
+
+    def hear(name: str, at: float) -> None:
+        heard.append((name, at))
         clock.advance(3.0)
+
+    async with FaultSchedule(At(0.0, Light("one")), At(0.01, Light("two")), on_fault=hear, clock=clock) as schedule:
         await schedule.finished()
     assert heard == [("one", 5.0), ("two", 8.0)]
-    assert [(record.begun, record.ended) for record in schedule.records] == [(5.0, 8.0), (8.0, 8.0)]
+    assert [(record.begun, record.ended) for record in schedule.records] == [(5.0, 11.0), (8.0, 11.0)]
 
 
 async def test_a_fault_that_did_not_come_fails_the_test():
