@@ -42,7 +42,7 @@ def server(network: Namespaces) -> Host:
 
 @pytest.fixture
 def client(server: Host) -> Iterator[Redis]:
-    with Redis(server.address, PORT, socket_timeout=0.1, socket_connect_timeout=0.1, retry=None) as client:
+    with Redis(server.address, PORT, socket_timeout=0.5, socket_connect_timeout=0.5, retry=None) as client:
         ask_until(client)
         yield client
 

@@ -75,7 +75,7 @@ async def test_a_death_that_came_too_late_is_named(node: TidingsNode):
 
 
 def test_resumed_within_a_pause(redis: RedisServer):
-    with Redis.from_url(redis.url, socket_timeout=0.1, retry=None) as client:
+    with Redis.from_url(redis.url, socket_timeout=0.5, retry=None) as client:
         client.ping()
         with Pause(redis):
             with pytest.raises(TooSlow):

@@ -51,7 +51,7 @@ def test_redis_through_a_proxy_that_http_made(program: Program, redis: RedisServ
             "/proxies", json={"name": "redis", "listen": "127.0.0.1:0", "upstream": f"127.0.0.1:{redis.port}"}
         )
         host, _, port = made.json()["listen"].rpartition(":")
-        with Redis(host, int(port), socket_timeout=0.2, retry=None) as client:
+        with Redis(host, int(port), socket_timeout=0.5, retry=None) as client:
             assert client.ping()
             timeout = {"type": "timeout", "stream": "upstream", "attributes": {"timeout": 0}}
             assert api.post("/proxies/redis/toxics", json=timeout).is_success
