@@ -1,8 +1,9 @@
 """Ends what a test run has started, should the run die without doing it.
 
 A test process that is killed runs no clean-up. So beside it runs a second, small process which only listens on a pipe:
-it is told of every process group that is started and of every directory that is made. The pipe ends when the test
-process does, whatever ended it, and the reaper then kills the groups that are left, removes the directories and ends.
+it is told of every process group that is started, of every directory that is made, and of commands that undo what
+else there is. The pipe ends when the test process does, whatever ended it, and the reaper then kills the groups that
+are left, runs the commands, removes the directories and ends.
 
 Run as a program this file is the reaper. It imports nothing of ours, so that it starts at once.
 """
@@ -15,7 +16,7 @@ import signal
 import subprocess
 import sys
 import threading
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from pathlib import Path
 
@@ -56,6 +57,13 @@ class Reaper:
     def forget_directory(self, directory: Path) -> None:
         self._say(f"-directory {directory}")
 
+    def watch_command(self, command: Sequence[str]) -> None:
+        """From now on the command, which has no spaces in its words, is run when this process dies."""
+        self._say(f"+command {' '.join(command)}")
+
+    def forget_command(self, command: Sequence[str]) -> None:
+        self._say(f"-command {' '.join(command)}")
+
     def _say(self, line: str) -> None:
         assert self._process.stdin is not None
         with _lock:
@@ -74,7 +82,7 @@ def reaper() -> Reaper:
 
 def reap(orders: Iterable[str]) -> None:
     """Listen until the end, then end what is left."""
-    left: dict[str, set[str]] = {"group": set(), "directory": set()}
+    left: dict[str, set[str]] = {"group": set(), "command": set(), "directory": set()}
     for order in orders:
         kind, _, what = order.rstrip("\n").partition(" ")
         if kind.startswith("+"):
@@ -84,6 +92,9 @@ def reap(orders: Iterable[str]) -> None:
     for group in left["group"]:
         with suppress(ProcessLookupError, PermissionError):
             os.killpg(int(group), signal.SIGKILL)
+    for command in left["command"]:
+        with suppress(OSError, subprocess.SubprocessError):
+            subprocess.run(command.split(), timeout=10.0)  # noqa: S603
     for directory in left["directory"]:
         shutil.rmtree(directory, ignore_errors=True)
 

@@ -1,0 +1,26 @@
+"""`python -m tidings.testing.faults`: Toxiproxy's HTTP API as a program, which Ctrl-C ends."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Sequence
+
+import uvicorn
+
+from tidings.testing.faults.api import toxiproxy_api
+from tidings.testing.services.base import HOST
+
+PORT = 8474
+"""Toxiproxy's own."""
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    parser = argparse.ArgumentParser(prog="python -m tidings.testing.faults", description=__doc__)
+    parser.add_argument("--host", default=HOST, help="where the API listens (%(default)s)")
+    parser.add_argument("--port", type=int, default=PORT, help="and on which port (%(default)s)")
+    options = parser.parse_args(arguments)
+    uvicorn.run(toxiproxy_api(), host=options.host, port=options.port, access_log=False)
+
+
+if __name__ == "__main__":
+    main()
