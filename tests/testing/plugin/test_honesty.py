@@ -6,7 +6,7 @@ import importlib.util
 
 import pytest
 
-pytestmark = [pytest.mark.world, pytest.mark.L3]
+pytestmark = pytest.mark.shell
 
 HEAD = """
 import os, random, sys
@@ -256,15 +256,6 @@ def test_undone(monkeypatch):
 """
     )
     result.assert_outcomes(passed=3)
-
-
-def test_workers_of_xdist_judge_as_one_process_does(run):
-    """Failures and reasons come back from the workers."""
-    result = run(
-        HEAD + "def test_bad(): mock.Mock()\n@mock_justified('so it is')\ndef test_good(): mock.Mock()\n", "-n2"
-    )
-    result.assert_outcomes(passed=1, failed=1)
-    result.stdout.fnmatch_lines(["*::test_good: so it is"])
 
 
 def test_a_suite_with_other_levels_can_turn_it_off(run):

@@ -12,7 +12,7 @@ import pytest
 from tidings.testing.plugin.honesty import JUSTIFIED
 from tidings.testing.plugin.levels import markers_of
 from tidings.testing.plugin.measured import MEASURED
-from tidings.testing.plugin.results import Collected, Ended, Line, Noted, Outcome, Tested, written
+from tidings.testing.plugin.results import Collected, Ended, Line, Noted, Outcome, Result, written
 
 FIELD = "tidings"
 """The attribute of a report that has a test's notes. pytest-xdist carries it along, as plain values."""
@@ -43,25 +43,25 @@ class Reporter:
     def __init__(self, file: Path | None) -> None:
         self._file: IO[bytes] | None = file.open("wb", buffering=0) if file else None
         self._running: dict[str, list[pytest.TestReport]] = {}
-        self._tested: list[Tested] = []
+        self._results: list[Result] = []
 
     def pytest_collection_finish(self, session: pytest.Session) -> None:
         self._write(Collected(len(session.items)))
 
     def pytest_collectreport(self, report: pytest.CollectReport) -> None:
         if report.failed:
-            self._end(Tested(test=report.nodeid, outcome=Outcome.ERROR, message=last_line(report.longreprtext)))
+            self._end(Result(test=report.nodeid, outcome=Outcome.ERROR, message=last_line(report.longreprtext)))
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
         reports = self._running.setdefault(report.nodeid, [])
         reports.append(report)
         # A worker that has died reports "???" in place of its test's phases.
         if report.when == "teardown" or report.when not in ("setup", "call"):
-            self._end(tested(self._running.pop(report.nodeid)))
+            self._end(result(self._running.pop(report.nodeid)))
 
     def pytest_sessionfinish(self, exitstatus: int) -> None:
         for reports in self._running.values():
-            self._end(tested(reports))
+            self._end(result(reports))
         self._write(Ended(int(exitstatus)))
 
     def pytest_unconfigure(self) -> None:
@@ -71,15 +71,15 @@ class Reporter:
     def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:
         if self._file is not None:  # Whoever reads the file has a summary of its own.
             return
-        measured = [f"{measurement}" for test in self._tested for measurement in test.noted.measured]
-        justified = [f"{test.test}: {reason}" for test in self._tested for reason in test.noted.justified]
+        measured = [f"{measurement}" for test in self._results for measurement in test.noted.measured]
+        justified = [f"{test.test}: {reason}" for test in self._results for reason in test.noted.justified]
         for title, lines in {"measured": measured, "mocks that are justified": justified}.items():
             if lines:
                 terminalreporter.section(title)
                 terminalreporter.write("\n".join([*lines, ""]))
 
-    def _end(self, test: Tested) -> None:
-        self._tested.append(test)
+    def _end(self, test: Result) -> None:
+        self._results.append(test)
         self._write(test)
 
     def _write(self, line: Line) -> None:
@@ -87,12 +87,12 @@ class Reporter:
             self._file.write(written(line))
 
 
-def tested(reports: list[pytest.TestReport]) -> Tested:
+def result(reports: list[pytest.TestReport]) -> Result:
     """One result of a test's reports, in their order."""
     last = reports[-1]
     telling = next((report for report in reports if report.outcome != "passed"), None)
     telling = telling or next((report for report in reports if report.when == "call"), last)
-    return Tested(
+    return Result(
         test=last.nodeid,
         outcome=outcome_of(telling),
         seconds=sum(report.duration for report in reports),

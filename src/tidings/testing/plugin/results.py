@@ -37,7 +37,7 @@ class Collected(msgspec.Struct, frozen=True, tag=True):
     tests: int
 
 
-class Tested(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, tag=True):
+class Result(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, tag=True):
     """One test has ended. `seconds` are those of its fixtures too; `message` is the reason of a skip or failure."""
 
     test: str
@@ -53,7 +53,7 @@ class Ended(msgspec.Struct, frozen=True, tag=True):
     code: int
 
 
-Line = Collected | Tested | Ended
+Line = Collected | Result | Ended
 
 _encoder = msgspec.json.Encoder()
 _decoder = msgspec.json.Decoder(Line)

@@ -8,7 +8,7 @@ from html import escape
 from importlib.resources import files
 from string import Template
 
-from tidings.testing.plugin.results import Outcome, Tested
+from tidings.testing.plugin.results import Outcome, Result
 from tidings.testing.runner.summary import Row, Summary
 
 KINDS = ("passed", "failed", "skipped")
@@ -119,12 +119,12 @@ def measurements(summary: Summary) -> str:
     return table((Cell("what"), Cell("value"), Cell("bounds"), Cell("test")), rows, look="tall")
 
 
-def reasons(tests: Iterable[Tested]) -> str:
+def reasons(tests: Iterable[Result]) -> str:
     rows = ((Cell(test.test, "name"), Cell(test.message, "why")) for test in tests)
     return table((Cell("test"), Cell("why")), rows, look="tall")
 
 
-def everything(tests: Iterable[Tested]) -> str:
+def everything(tests: Iterable[Result]) -> str:
     rows = (
         (
             Cell(test.test, "name"),

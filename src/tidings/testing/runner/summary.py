@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from tidings.testing.plugin.levels import CATEGORIES, LEVELS
 from tidings.testing.plugin.measured import Measurement
-from tidings.testing.plugin.results import Ended, Line, Outcome, Tested
+from tidings.testing.plugin.results import Ended, Line, Outcome, Result
 
 FAILURES = (Outcome.FAILED, Outcome.ERROR)
 UNMARKED = "(no marker)"
@@ -46,12 +46,12 @@ class Summary:
     code: int
     total: Row
     categories: Sequence[Row]
-    slowest: Sequence[Tested]
-    failures: Sequence[Tested]
-    skips: Sequence[Tested]
+    slowest: Sequence[Result]
+    failures: Sequence[Result]
+    skips: Sequence[Result]
     measured: Sequence[tuple[str, Measurement]]
     justified: Sequence[tuple[str, str]]
-    tests: Sequence[Tested]
+    tests: Sequence[Result]
 
     @property
     def verdict(self) -> str:
@@ -65,7 +65,7 @@ def summarise(lines: Iterable[Line], code: int) -> Summary:
     """Of what a run has told. `code` is pytest's exit code, negative for a signal."""
     lines = list(lines)
     # A test that was repeated counts as it ended at last.
-    latest = {line.test: line for line in lines if isinstance(line, Tested)}
+    latest = {line.test: line for line in lines if isinstance(line, Result)}
     tests = list(latest.values())
     return Summary(
         code=code,
@@ -80,14 +80,14 @@ def summarise(lines: Iterable[Line], code: int) -> Summary:
     )
 
 
-def by_category(tests: Sequence[Tested]) -> list[Row]:
+def by_category(tests: Sequence[Result]) -> list[Row]:
     """A row for each level and category that occurs, and one for the tests without any."""
     found = [row(name, [test for test in tests if name in test.noted.markers]) for name in (*LEVELS, *CATEGORIES)]
     unmarked = row(UNMARKED, [test for test in tests if not test.noted.markers])
     return [each for each in (*found, unmarked) if each.tests]
 
 
-def row(name: str, tests: Iterable[Tested]) -> Row:
+def row(name: str, tests: Iterable[Result]) -> Row:
     """An expected failure has passed, and so has one that was expected and did not happen where pytest allows that."""
     tests = list(tests)
     counts = Counter(test.outcome for test in tests)

@@ -9,7 +9,7 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from tidings.testing.plugin.results import Tested
+from tidings.testing.plugin.results import Result
 from tidings.testing.runner.plan import Plan, shown
 from tidings.testing.runner.summary import Row, Summary
 
@@ -69,7 +69,7 @@ def _categories(rows: Sequence[Row]) -> Table:
     return table
 
 
-def _slowest(tests: Sequence[Tested]) -> Table:
+def _slowest(tests: Sequence[Result]) -> Table:
     table = _table("Slowest", "seconds", "test")
     table.columns[0].justify = "right"
     for test in tests:
@@ -77,7 +77,7 @@ def _slowest(tests: Sequence[Tested]) -> Table:
     return table
 
 
-def _reasons(title: str, tests: Sequence[Tested]) -> Table:
+def _reasons(title: str, tests: Sequence[Result]) -> Table:
     table = _table(title, "test", "why")
     for test in tests:
         table.add_row(Text(test.test), Text(test.message))
