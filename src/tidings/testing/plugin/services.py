@@ -74,7 +74,8 @@ def redis_block(config: pytest.Config) -> Iterator[Any]:
         if not server.given:
             yield server
             return
-        server.given = database_for(server.given, os.environ.get("PYTEST_XDIST_WORKER", ""))
+        worker = getattr(config, "workerinput", {}).get("workerid", "")
+        server.given = database_for(server.given, worker)
         if server.ask("DBSIZE") and not os.environ.get("REDIS_TEST_URL"):
             pytest.fail(
                 f"{server.given} has keys, which tests would remove. Name an empty database, such as "
