@@ -11,7 +11,8 @@ from tests.testing.plugin.test_registration import OUTCOMES, check_outcomes
 
 from tidings.testing.plugin.results import Ended, read
 
-pytestmark = [pytest.mark.world, pytest.mark.L3]
+# Each starts several interpreters, which a busy machine does slowly.
+pytestmark = [pytest.mark.world, pytest.mark.L3, pytest.mark.timeout(180)]
 
 
 def test_workers_of_xdist_judge_as_one_process_does(run_apart):

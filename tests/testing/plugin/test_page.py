@@ -7,7 +7,8 @@ from tests.docs.pages import blocks, page
 
 from tidings.testing.plugin.levels import CATEGORIES
 
-pytestmark = [pytest.mark.world, pytest.mark.L3]
+# Each starts several interpreters, which a busy machine does slowly.
+pytestmark = [pytest.mark.world, pytest.mark.L3, pytest.mark.timeout(180)]
 
 
 def test_the_examples_pass(run_apart):

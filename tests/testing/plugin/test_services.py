@@ -7,7 +7,8 @@ import pytest
 from tidings.testing.plugin.services import KINDS, database_for, required
 from tidings.testing.services import RedisServer
 
-pytestmark = [pytest.mark.world, pytest.mark.L3]
+# Each starts several interpreters, which a busy machine does slowly.
+pytestmark = [pytest.mark.world, pytest.mark.L3, pytest.mark.timeout(180)]
 
 MISSING = """
 import pytest

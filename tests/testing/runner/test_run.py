@@ -12,7 +12,8 @@ import pytest
 
 from tidings.testing.services import RedisServer
 
-pytestmark = [pytest.mark.world, pytest.mark.L3]
+# Each starts several interpreters, which a busy machine does slowly.
+pytestmark = [pytest.mark.world, pytest.mark.L3, pytest.mark.timeout(180)]
 
 COMMAND = """
 from tidings.cli import test
@@ -63,7 +64,7 @@ def tidings_test(suite: Path, *arguments: str, **variables: str) -> subprocess.C
         env={**own, "COLUMNS": "120", **variables},
         capture_output=True,
         text=True,
-        timeout=50,
+        timeout=150,
     )
 
 
