@@ -1,0 +1,139 @@
+"""What a missing service means for a test, and what a failing test tells of its services."""
+
+from __future__ import annotations
+
+import importlib
+import os
+import sys
+from collections.abc import Generator, Iterator
+from contextlib import contextmanager
+from typing import Any, NoReturn
+from urllib.parse import urlsplit, urlunsplit
+
+import pytest
+
+KINDS = {
+    "redis": "RedisServer",
+    "sentinel": "RedisSentinel",
+    "cluster": "RedisCluster",
+    "postgres": "PostgresServer",
+    "nats": "NatsServer",
+    "browser": "Browser",
+    "kafka": "",
+}
+"""The services that `--require` knows, and their classes in `tidings.testing.services`."""
+
+REQUIRED = pytest.StashKey[frozenset[str]]()
+
+DATABASES = 16
+"""How many a Redis has, unless somebody has configured it."""
+
+
+def required(text: str) -> frozenset[str]:
+    """The services that `--require` names. Raises `ValueError` for one that nobody knows."""
+    names = {name.strip() for name in text.split(",")} - {""}
+    if names == {"all"}:
+        return frozenset(KINDS)
+    if unknown := sorted(names - KINDS.keys()):
+        raise ValueError(f"--require {unknown[0]}: there is no such service; there are {', '.join(KINDS)} and all.")
+    return frozenset(names)
+
+
+def absent(config: pytest.Config, name: str, sentence: str) -> NoReturn:
+    """A missing service is a skip, and a failure where it is required."""
+    if name in config.stash.get(REQUIRED, frozenset()):
+        pytest.fail(f"{sentence} (It has to be there: --require {name}.)", pytrace=False)
+    pytest.skip(sentence)
+
+
+@contextmanager
+def block(config: pytest.Config, name: str) -> Iterator[Any]:
+    """A service by its name in `KINDS`, while the block lasts."""
+    try:
+        kinds = importlib.import_module("tidings.testing.services")
+    except ImportError as error:
+        absent(config, name, f'{error.name} is not installed: pip install "tidings[testing]".')
+    kind = getattr(kinds, KINDS[name], None)
+    if kind is None:
+        absent(config, name, f"this version of tidings.testing has no {KINDS[name]}.")
+    service = kind()
+    try:
+        service.start()
+    except kinds.Missing as error:
+        absent(config, name, str(error))
+    try:
+        yield service
+    finally:
+        service.stop()
+
+
+@contextmanager
+def redis_block(config: pytest.Config) -> Iterator[Any]:
+    """A Redis for this test process alone. Of one that is given, a database of its own, left as it was found."""
+    with block(config, "redis") as server:
+        if not server.given:
+            yield server
+            return
+        worker = getattr(config, "workerinput", {}).get("workerid", "")
+        server.given = database_for(server.given, worker)
+        if server.ask("DBSIZE") and not os.environ.get("REDIS_TEST_URL"):
+            pytest.fail(
+                f"{server.given} has keys, which tests would remove. Name an empty database, such as "
+                "redis://…/15, or say in REDIS_TEST_URL that it is for tests.",
+                pytrace=False,
+            )
+        yield server
+        server.clear()
+
+
+def database_for(url: str, worker: str) -> str:
+    """The address of the database that a worker of pytest-xdist uses: "gw3" has the fourth from the one in `url`."""
+    number = int(worker.removeprefix("gw")) if worker.startswith("gw") else 0
+    parts = urlsplit(url)
+    first = int(parts.path.strip("/") or "0")
+    return urlunsplit(parts._replace(path=f"/{(first + number) % DATABASES}"))
+
+
+class Services:
+    """Turns `Missing` into a skip or a failure, wherever a test raises it, and lets failures tell of services."""
+
+    @pytest.hookimpl(wrapper=True)
+    def pytest_runtest_setup(self, item: pytest.Item) -> Generator[None, None, None]:
+        return (yield from self._translated(item))
+
+    @pytest.hookimpl(wrapper=True)
+    def pytest_runtest_call(self, item: pytest.Item) -> Generator[None, None, None]:
+        return (yield from self._translated(item))
+
+    def _translated(self, item: pytest.Item) -> Generator[None, None, None]:
+        __tracebackhide__ = True
+        try:
+            return (yield)
+        except Exception as error:
+            base = sys.modules.get("tidings.testing.services.base")
+            if base is None or not isinstance(error, base.Missing):
+                raise
+            # "redis is not installed: …" begins with the name of the service.
+            absent(item.config, str(error).partition(" ")[0], str(error))
+
+    @pytest.hookimpl(wrapper=True)
+    def pytest_runtest_makereport(
+        self, item: pytest.Item, call: pytest.CallInfo[None]
+    ) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+        report = yield
+        if report.failed:
+            report.sections.extend(sections(getattr(item, "funcargs", {})))
+        return report
+
+
+def sections(arguments: dict[str, Any]) -> Iterator[tuple[str, str]]:
+    """Title and text for every service among a test's fixtures, each once."""
+    base = sys.modules.get("tidings.testing.services.base")
+    if base is None:
+        return
+    seen: dict[int, tuple[str, Any]] = {}
+    for name, value in arguments.items():
+        if isinstance(value, base.Service):
+            seen.setdefault(id(value), (name, value))
+    for name, service in seen.values():
+        yield f"service {name}", service.report()

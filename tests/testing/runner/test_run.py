@@ -1,0 +1,139 @@
+"""`tidings test` as a command, on a small suite: exit codes, files, and what is started."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import xml.etree.ElementTree as ElementTree
+from pathlib import Path
+
+import pytest
+
+from tidings.testing.services import RedisServer
+
+# Each starts several interpreters, which a busy machine does slowly.
+pytestmark = [pytest.mark.world, pytest.mark.L3, pytest.mark.timeout(180)]
+
+COMMAND = """
+from tidings.cli import test
+from tidings.cli.main import app, main
+
+if all(command.callback is not test.test for command in app.registered_commands):
+    app.command()(test.test)
+main()
+"""
+
+SUITE = """
+import os
+import pytest
+
+@pytest.mark.unit
+def test_unit(): pass
+
+@pytest.mark.L3
+def test_redis(redis):
+    assert os.environ["REDIS_TEST_URL"] == os.environ["REDIS_URL"] == redis.url
+    print("PING", redis.ask("PING"), redis.url)
+
+@pytest.mark.performance
+def test_fast(measured): measured.percentile("delivery", p50=1.0, p99=3.0, bound=10.0)
+
+@pytest.mark.resilience
+def test_fails(): assert 1 == 2
+"""
+
+CONFIGURATION = (
+    "[pytest]\naddopts = --strict-markers -p no:cacheprovider\nasyncio_default_fixture_loop_scope = function\n"
+)
+
+
+@pytest.fixture
+def suite(tmp_path: Path) -> Path:
+    (tmp_path / "pytest.ini").write_text(CONFIGURATION)
+    (tmp_path / "test_redis_event_subscriber.py").write_text(SUITE)
+    return tmp_path
+
+
+def tidings_test(suite: Path, *arguments: str, **variables: str) -> subprocess.CompletedProcess[str]:
+    """The command in a process of its own, in the folder of the suite."""
+    own = {name: value for name, value in os.environ.items() if name not in ("CI", "REDIS_URL", "REDIS_TEST_URL")}
+    return subprocess.run(
+        [sys.executable, "-c", COMMAND, "test", *arguments],
+        cwd=suite,
+        env={**own, "COLUMNS": "120", **variables},
+        capture_output=True,
+        text=True,
+        timeout=150,
+    )
+
+
+def test_everything_is_run_and_summed_up(suite: Path):
+    """A Redis is started once and handed over; junit and page are written; the exit code is pytest's."""
+    run = tidings_test(suite, "--real-redis", "--junit", "out.xml", "--html", "out.html", "--", "-rP")
+    assert run.returncode == 1, run.stdout + run.stderr
+    for words in (
+        "starts  redis",
+        "redis is ready at redis://127.0.0.1:",
+        "PING True redis://127.0.0.1:",
+        "By category",
+        "p50 1 ms, p99 3 ms",
+        "3 passed, 1 failed, 0 skipped: some tests failed",
+    ):
+        assert words in run.stdout
+    (counts,) = ElementTree.parse(suite / "out.xml").getroot().iter("testsuite")
+    assert (counts.get("tests"), counts.get("failures")) == ("4", "1")
+    page = (suite / "out.html").read_text()
+    assert "3 passed, 1 failed, 0 skipped" in page
+    assert "test_redis_event_subscriber.py::test_fails" in page
+
+
+def test_a_dry_run_shows_and_starts_nothing(suite: Path):
+    """What would be started, the command line and the tests; no test runs, no file is written."""
+    run = tidings_test(suite, "--dry-run", "--real-redis", "--category", "redis_subscriber", "--junit", "out.xml")
+    assert run.returncode == 0, run.stdout + run.stderr
+    for words in ("starts  redis", "pytest --collect-only -q", "::test_unit", "4 tests collected"):
+        assert words in run.stdout
+    assert "is ready" not in run.stdout
+    assert not (suite / "out.xml").exists()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "words"),
+    [
+        (("--level", "unit"), 0, "1 passed, 0 failed, 0 skipped: all passed"),
+        (("--markers", "security"), 5, "no test was selected"),
+        (("--all", "--smoke"), 2, "tidings: Invalid value: --all runs every test"),
+        (("--test-dir", "nowhere"), 2, "no such folder"),
+        (("--level", "nothing"), 2, "tidings: Invalid value for '--level'"),
+        (("--", "--no-such-option"), 4, "pytest was used wrongly"),
+    ],
+)
+def test_exit_codes(suite: Path, arguments: tuple[str, ...], code: int, words: str):
+    """Pytest's, and 2 for options of ours that are wrong."""
+    run = tidings_test(suite, *arguments)
+    assert (run.returncode, words in run.stdout + run.stderr) == (code, True), run.stdout + run.stderr
+
+
+def test_a_redis_that_is_named_is_used(suite: Path):
+    """And neither started nor stopped."""
+    with RedisServer() as server:
+        run = tidings_test(suite, "--real-redis", "--markers", "L3", REDIS_TEST_URL=server.url)
+        assert run.returncode == 0, run.stdout + run.stderr
+        assert "starts  nothing" in run.stdout
+        assert server.is_running
+
+
+def test_a_redis_that_is_named_and_away_is_one_sentence(suite: Path):
+    """Every test that needs it says so, without hanging."""
+    run = tidings_test(suite, "--real-redis", "--fail-fast", "--markers", "L3", PATH="/nowhere")
+    assert run.returncode == 1
+    assert "tidings: redis is not installed" in run.stderr
+
+
+def test_coverage_is_measured_and_shown(suite: Path):
+    """By the project's own settings; the exit code stays pytest's."""
+    run = tidings_test(suite, "--coverage", "--level", "unit")
+    assert run.returncode == 0, run.stdout + run.stderr
+    assert "TOTAL" in run.stdout
+    assert (suite / ".coverage").exists()
