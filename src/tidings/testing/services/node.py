@@ -142,6 +142,6 @@ def toml(settings: Mapping[str, Any], path: tuple[str, ...] = ()) -> Iterator[st
 
 def _answers(url: str) -> bool:
     try:
-        return httpx2.get(url, timeout=1.0, verify=False).is_success  # noqa: S501, to see whether it is there
+        return httpx2.get(url, timeout=1.0, verify=False).is_success
     except httpx2.HTTPError:
         return False
