@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import fcntl
 import os
+import secrets
 import tempfile
 import time
 from abc import abstractmethod
@@ -155,10 +156,20 @@ class Service(Block):
 
     # Private steps.
 
+    def _expect_running(self, done: str) -> Process:
+        process = self.process
+        if process.code is not None:
+            raise ServiceError(
+                f"{self.name} has ended with {process.end}, so that it cannot be {done}; `restart` starts it again."
+            )
+        return process
+
     def _take_directory(self) -> None:
         if self._kept is None:
-            self.directory = Path(tempfile.mkdtemp(prefix=f"tidings-{self.name}-"))
+            # Known before it is there, so that an interruption in between leaves nothing.
+            self.directory = Path(tempfile.gettempdir()).resolve() / f"tidings-{self.name}-{secrets.token_hex(6)}"
             reaper().watch_directory(self.directory)
+            self.directory.mkdir(mode=0o700)
         else:
             self._kept.mkdir(parents=True, exist_ok=True)
             self._lock = os.open(self._kept, os.O_RDONLY)

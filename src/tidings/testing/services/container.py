@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import importlib
 import importlib.util
+import os
 import shutil
 import subprocess
 from collections.abc import Mapping, Sequence
@@ -12,9 +14,14 @@ from typing import Any
 from tidings.testing.services.block import ServiceError
 
 
-@cache
 def engine() -> str | None:
     """Why there can be no containers here; None where they can be."""
+    return _engine(os.environ.get("PATH"))
+
+
+@cache
+def _engine(path: str | None) -> str | None:
+    """Asked once for each path on which the engine may be."""
     if shutil.which("docker") is None:
         return "Docker is not installed"
     if importlib.util.find_spec("testcontainers") is None:
@@ -32,11 +39,11 @@ class Container:
     def __init__(
         self, image: str, port: int, *, arguments: Sequence[str] = (), environment: Mapping[str, str] | None = None
     ) -> None:
-        from testcontainers.core.container import DockerContainer
-
+        # Imported by name, since it is there only for those who want containers.
+        containers: Any = importlib.import_module("testcontainers.core.container")
         self._image = image
         self._port = port
-        self._container: Any = DockerContainer(image).with_exposed_ports(port)
+        self._container: Any = containers.DockerContainer(image).with_exposed_ports(port)
         if arguments:
             self._container.with_command(list(arguments))
         for name, value in (environment or {}).items():

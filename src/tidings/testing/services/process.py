@@ -48,7 +48,11 @@ class Process:
                 start_new_session=True,
                 **_as_user(user),
             )
-        reaper().watch_group(self.pid)
+        try:
+            reaper().watch_group(self.pid)
+        except BaseException:
+            self.kill()
+            raise
 
     def __repr__(self) -> str:
         state = "running" if self.code is None else f"ended with {self.end}"

@@ -13,7 +13,7 @@ from urllib.parse import quote
 
 from redis import Redis
 from redis.backoff import NoBackoff
-from redis.connection import parse_url
+from redis.connection import ConnectionPool
 from redis.exceptions import RedisError
 from redis.retry import Retry
 
@@ -32,9 +32,9 @@ class RedisServer(SharedService):
     """
 
     name = "redis"
-    variables = ("REDIS_URL", "REDIS_TEST_URL")
+    variables: ClassVar[tuple[str, ...]] = ("REDIS_URL", "REDIS_TEST_URL")
     schemes = ("redis", "rediss", "unix")
-    programs: ClassVar[tuple[str, ...]] = ("redis-server",)
+    programs = ("redis-server",)
     package = "redis-server"
     image, image_port = "redis:7-alpine", 6379
     hints: ClassVar[Mapping[str, str]] = {
@@ -60,7 +60,11 @@ class RedisServer(SharedService):
         """What redis.conf says."""
         saving = {"appendonly": "yes", "appendfsync": "always"} if self._persistent else {"save": ""}
         # Faults let a server sleep; only a client of this machine may ask for it. A server of tests waits for no one.
-        recent = {"enable-debug-command": "local", "shutdown-timeout": "0"} if redis_version() >= (7, 0) else {}
+        recent = (
+            {"enable-debug-command": "local", "shutdown-timeout": "0"}
+            if redis_version(redis_program()) >= (7, 0)
+            else {}
+        )
         place = {"port": str(self.port), "bind": HOST, "dir": str(self.directory)}
         # A replica is served at once, rather than after others may have come.
         place["repl-diskless-sync-delay"] = "0"
@@ -87,7 +91,7 @@ class RedisServer(SharedService):
 
         Raises `ServiceError` for database 0 of a server that is given: that is where everybody keeps everything.
         """
-        if self.given and not int(parse_url(self.given).get("db") or 0):
+        if self.given and not database_of(self.given):
             raise ServiceError(
                 f"{self.variable()} names database 0 of a server that is not ours, and its keys are not forgotten: "
                 "name another database that is only for tests, such as redis://…/9, or unset the variable."
@@ -99,6 +103,9 @@ class RedisMember(RedisServer):
     """A server that belongs to several, and so is never one that the environment names."""
 
     variables = ()
+
+    def __init__(self, **options: str) -> None:
+        super().__init__(persistent=False, directory=None, **options)
 
 
 QUOTED_NOTHING = '""'
@@ -113,6 +120,12 @@ def ask(url: str, *command: object, timeout: float = SHORT, as_text: bool = True
         return client.execute_command(*command)
 
 
+def database_of(url: str) -> int:
+    """The number of the database that an address names."""
+    with ConnectionPool.from_url(url) as pool:
+        return int(pool.connection_kwargs.get("db") or 0)
+
+
 def redis_program() -> str:
     program = RedisServer.find("redis-server")
     assert program is not None
@@ -120,8 +133,8 @@ def redis_program() -> str:
 
 
 @cache
-def redis_version() -> tuple[int, int]:
-    """Of the Redis that is installed here; (0, 0) if it does not tell."""
-    told = subprocess.run([redis_program(), "--version"], capture_output=True, text=True, timeout=10.0, check=False)  # noqa: S603
+def redis_version(program: str) -> tuple[int, int]:
+    """Of a Redis that is installed here; (0, 0) if it does not tell."""
+    told = subprocess.run([program, "--version"], capture_output=True, text=True, timeout=10.0, check=False)  # noqa: S603
     found = re.search(r"v=(\d+)\.(\d+)", told.stdout)
     return (int(found[1]), int(found[2])) if found else (0, 0)

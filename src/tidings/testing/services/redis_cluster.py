@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
+from functools import partial
 from urllib.parse import urlsplit
 
 from redis.exceptions import RedisError
@@ -12,7 +13,7 @@ from tidings.testing.services import ports
 from tidings.testing.services.base import HOST, Service, ask_until
 from tidings.testing.services.block import Missing
 from tidings.testing.services.group import Group
-from tidings.testing.services.redis import RedisMember, ask, redis_version
+from tidings.testing.services.redis import RedisMember, ask, redis_program, redis_version
 
 SLOTS = 16384
 PRIMARIES = 3
@@ -38,7 +39,7 @@ class RedisCluster(Group):
     @classmethod
     def require(cls) -> None:
         super().require()
-        if not cls.address() and redis_version() < (7, 0):
+        if not cls.address() and redis_version(redis_program()) < (7, 0):
             raise Missing(f"{cls.name} needs Redis 7.0 or newer, whose nodes may choose both of their ports.")
 
     @property
@@ -60,9 +61,8 @@ class RedisCluster(Group):
         for node in self.nodes[1:]:
             node.meet(self.nodes[0])
         for number, node in enumerate(self.nodes[PRIMARIES:]):
-            primary = primaries[number % PRIMARIES].id
             # Not before the two have heard of each other.
-            ask_until(lambda node=node, primary=primary: self._is_unwanted or node.follows(primary), self.patience)
+            ask_until(partial(node.follows, primaries[number % PRIMARIES].id), self.patience)
 
     def trouble(self) -> str:
         try:
