@@ -32,9 +32,6 @@ HOST = "127.0.0.1"
 ASK_AGAIN = 0.02
 """Seconds between two looks at whether a service is ready."""
 
-PATIENCE_WITH_GIVEN = 5.0
-"""Seconds for a service that is given, and should be there already."""
-
 PATIENCE_WITH_PORTS = 2.0
 """Seconds until a port that a killed program has had must be free again."""
 
@@ -306,7 +303,7 @@ class SharedService(Found, Service):
             )
 
     def _wait_for_given(self) -> None:
-        if not ask_until(self._is_ready_at_last, PATIENCE_WITH_GIVEN):
+        if not ask_until(self._is_ready_at_last, self.patience_with_given):
             where, self.given = without_password(self.given), ""
             raise ServiceError(
                 f"{self.name} at {where} does not answer: start it, or unset {self.variable()} to have one of your own."

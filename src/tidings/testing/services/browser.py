@@ -32,6 +32,7 @@ SWITCHES = (
     "--disable-background-networking",
     "--disable-component-update",
     "--disable-sync",
+    "--log-level=3",  # It complains of every desktop service that a server does not have.
 )
 
 
@@ -58,6 +59,7 @@ class Browser(Service):
         self._chromium: Chromium | None = None
         self._errors: dict[Page, list[str]] = {}
         self._connection = AsyncExitStack()
+        self._runs_for_block = False  # Rather than for a plain one around it.
 
     # Pages.
 
@@ -138,6 +140,7 @@ class Browser(Service):
         async with AsyncExitStack() as connection:
             if not self.port:
                 await super().__aenter__()
+                self._runs_for_block = True
                 connection.push_async_callback(to_its_end, self.stop)
             await self._connect(connection)
             self._connection = connection.pop_all()
@@ -146,9 +149,9 @@ class Browser(Service):
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
-        if error is not None:
+        if error is not None and self._runs_for_block:
             error.add_note(self.report())
-        self._chromium = None
+        self._chromium, self._runs_for_block = None, False
         self._errors.clear()
         await self._connection.aclose()
 

@@ -39,6 +39,9 @@ class Found:
     package: ClassVar[str]
     """The Debian package that has the programs."""
 
+    patience_with_given: float = 5.0
+    """Seconds for a service that is given, and should be there already."""
+
     @classmethod
     def address(cls) -> str:
         """What the environment names, "" for nothing. Raises `ServiceError` if that is no address of such a service."""

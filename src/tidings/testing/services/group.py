@@ -10,7 +10,7 @@ from abc import abstractmethod
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
 
-from tidings.testing.services.base import PATIENCE_WITH_GIVEN, Service, ask_until
+from tidings.testing.services.base import Service, ask_until
 from tidings.testing.services.block import Block, ServiceError
 from tidings.testing.services.found import Found, without_password
 
@@ -78,7 +78,7 @@ class Group(Found, Block):
 
     def settle(self) -> None:
         """Return when all of them are there and agree. Raises `ServiceError` if that takes too long."""
-        if ask_until(self._is_whole, PATIENCE_WITH_GIVEN if self.given else self.patience):
+        if ask_until(self._is_whole, self.patience_with_given if self.given else self.patience):
             return
         if self.given:
             raise ServiceError(

@@ -30,7 +30,7 @@ class NatsServer(SharedService):
     hints: ClassVar[Mapping[str, str]] = {
         **SharedService.hints,
         "can't start jetstream": "JetStream cannot use its directory; remove that, or name another one.",
-        "flag provided but not defined": "This nats-server does not know one of the arguments.",
+        "jetstream options:": "This nats-server does not know one of the arguments, and says which it knows.",
     }
 
     def __init__(self, *arguments: str, jetstream: bool = False, directory: Path | str | None = None) -> None:

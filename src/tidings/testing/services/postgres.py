@@ -46,6 +46,7 @@ class PostgresServer(SharedService):
         **SharedService.hints,
         "database files are incompatible": "The data directory is of another version of PostgreSQL; remove it.",
         "exists but is not empty": "The data directory holds something else; name another one, or remove it.",
+        "could not access the server configuration": "The data directory is damaged; remove it.",
         "is not a database cluster": "The data directory is damaged; remove it.",
         "lock file": "Another PostgreSQL uses the data directory; end it, or name another directory.",
         "permission denied": f"The user {USER} may not go there; let TMPDIR name a directory that is open to all.",

@@ -53,22 +53,22 @@ class RedisServer(SharedService):
 
     @property
     def url(self) -> str:
-        password = self._options.get("requirepass", "")
-        return self.given or f"redis://{f':{quote(password)}@' if password else ''}{HOST}:{self.port}/0"
+        password = quote(self._options.get("requirepass", ""), safe="")
+        return self.given or f"redis://{f':{password}@' if password else ''}{HOST}:{self.port}/0"
 
     def directives(self) -> Mapping[str, str]:
         """What redis.conf says."""
+        own = {
+            "port": str(self.port),
+            "bind": HOST,
+            "dir": str(self.directory),
+            "repl-diskless-sync-delay": "0",  # A replica is served at once: no other one will come.
+        }
+        if redis_version(redis_program()) >= (7, 0):
+            own["enable-debug-command"] = "local"  # Faults let a server sleep.
+            own["shutdown-timeout"] = "0"  # It need not wait for its replicas.
         saving = {"appendonly": "yes", "appendfsync": "always"} if self._persistent else {"save": ""}
-        # Faults let a server sleep; only a client of this machine may ask for it. A server of tests waits for no one.
-        recent = (
-            {"enable-debug-command": "local", "shutdown-timeout": "0"}
-            if redis_version(redis_program()) >= (7, 0)
-            else {}
-        )
-        place = {"port": str(self.port), "bind": HOST, "dir": str(self.directory)}
-        # A replica is served at once, rather than after others may have come.
-        place["repl-diskless-sync-delay"] = "0"
-        return {**place, **recent, **saving, **{name.replace("_", "-"): value for name, value in self._options.items()}}
+        return {**own, **saving, **{name.replace("_", "-"): value for name, value in self._options.items()}}
 
     def prepare(self) -> None:
         lines = [f"{name} {value or QUOTED_NOTHING}\n" for name, value in self.directives().items()]

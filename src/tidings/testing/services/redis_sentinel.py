@@ -85,9 +85,7 @@ class RedisSentinel(Group):
         """What clients are told. Raises `ServiceError` when no sentinel answers."""
         told = self._told()
         if not told:
-            raise ServiceError(
-                f"No sentinel of {self.url} tells who is the master of {self.service!r}.\n{self.report()}"
-            )
+            raise ServiceError(f"No sentinel tells who is the master of {self.service!r}.\n{self.report()}")
         return told[0]
 
     def failover(self) -> None:
