@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import signal
 import time
+from collections.abc import Iterator
 
 import pytest
 from tests.testing.services.programs import FOREVER, READY, Script, nothing_is_left_of
@@ -82,7 +83,15 @@ class Interrupted(Script):
         return False
 
 
-def test_an_interrupted_start_leaves_nothing():
+@pytest.fixture
+def ctrl_c() -> Iterator[None]:
+    """Ctrl-C interrupts, also where the tests run in the background, where it is ignored."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+def test_an_interrupted_start_leaves_nothing(ctrl_c: None):
     script = Interrupted(FOREVER)
     with pytest.raises(KeyboardInterrupt), script:
         pytest.fail("it never was ready")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 import os
 import signal
 import subprocess
@@ -21,6 +22,9 @@ from tidings.testing.services.reaper import GRACE
 
 pytestmark = [pytest.mark.world, pytest.mark.L3]
 
+logger = logging.getLogger(__name__)
+"""How long it took is shown by `pytest --log-cli-level INFO`."""
+
 MARGIN = 4.0
 """Seconds beyond the reaper's grace for a machine that has other things to do."""
 
@@ -30,6 +34,7 @@ from contextlib import ExitStack
 from tidings.testing.services import *
 from tidings.testing.services.reaper import reaper
 
+signal.signal(signal.SIGINT, signal.default_int_handler)  # Which those in the background ignore.
 with ExitStack() as stack:
     services = [stack.enter_context(service) for service in (SERVICES)]
     THEN
@@ -93,9 +98,7 @@ def kill_group(run: Run) -> None:
 
 @pytest.mark.parametrize("end", [kill_process, kill_group])
 @pytest.mark.parametrize("then", ["", "[service.pause() for service in services]"], ids=["busy", "paused"])
-def test_nothing_outlives_a_test_run_that_is_killed(
-    begin: Callable[..., Run], end: Ending, then: str, record_property: Callable[[str, object], None]
-):
+def test_nothing_outlives_a_test_run_that_is_killed(begin: Callable[..., Run], end: Ending, then: str):
     """Redis and Tidings are gone with their directories, and so is the reaper."""
     need(RedisServer)
     run = begin("RedisServer(), TidingsNode()", then)
@@ -103,10 +106,10 @@ def test_nothing_outlives_a_test_run_that_is_killed(
     begun = time.monotonic()
     end(run)
     assert ask_until(run.is_gone, GRACE + MARGIN), (run.pids, run.directories)
-    record_property("seconds until nothing was left", round(time.monotonic() - begun, 3))
+    logger.info("nothing was left after %.2f s", time.monotonic() - begun)
 
 
-def test_what_does_not_listen_is_ended_by_force(begin: Callable[..., Run], record_property: Callable[..., None]):
+def test_what_does_not_listen_is_ended_by_force(begin: Callable[..., Run]):
     """After the reaper's grace, and no sooner: a program that tidies up is not cut short."""
     deaf = "import signal; signal.signal(signal.SIGTERM, signal.SIG_IGN); print('ready', flush=True); signal.pause()"
     imports = "from tests.testing.services.programs import Script\n    "
@@ -115,7 +118,7 @@ def test_what_does_not_listen_is_ended_by_force(begin: Callable[..., Run], recor
     kill_process(run)
     assert ask_until(run.is_gone, GRACE + MARGIN)
     assert time.monotonic() - begun >= GRACE * 0.9
-    record_property("seconds until nothing was left", round(time.monotonic() - begun, 3))
+    logger.info("nothing was left after %.2f s", time.monotonic() - begun)
 
 
 def test_postgres_gives_its_shared_memory_back(begin: Callable[..., Run]):
