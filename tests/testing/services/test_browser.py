@@ -82,10 +82,10 @@ async def test_a_failure_inside_leaves_nothing(environment: object):
 
 async def test_without_chromium_it_is_missing(environment: MutableMapping[str, str], tmp_path: Path):
     environment["PATH"] = str(tmp_path)
-    with pytest.raises(Missing, match="Chromium is not installed: apt-get install chromium, or name it in CHROMIUM"):
+    with pytest.raises(Missing, match="browser is not installed: apt-get install chromium, or name it in CHROMIUM"):
         await Browser().__aenter__()
     environment["CHROMIUM"] = "/nowhere/chromium"
-    with pytest.raises(Missing, match="CHROMIUM is '/nowhere/chromium', which is no program"):
+    with pytest.raises(Missing, match="CHROMIUM is '/nowhere/chromium', no program; name"):
         await Browser().__aenter__()
 
 

@@ -179,6 +179,17 @@ def test_another_reaper_takes_over_from_one_that_was_killed(begin: Callable[...,
     assert ask_until(run.is_gone, GRACE + MARGIN)
 
 
+def test_what_else_there_is_is_undone_by_a_command(begin: Callable[..., Run], tmp_path: Path):
+    """Only by those that have not been forgotten."""
+    for name in ("left", "right"):
+        (tmp_path / name).touch()
+    watch = "[reaper().watch_command(['rm', f'{folder}/{name}']) for name in ('left', 'right')]"
+    run = begin("", f"folder = {str(tmp_path)!r}; {watch}; reaper().forget_command(['rm', f'{{folder}}/right'])")
+    kill_process(run)
+    assert ask_until(run.is_gone, GRACE + MARGIN)
+    assert [path.name for path in tmp_path.iterdir()] == ["right"]
+
+
 def test_a_run_that_ends_in_order_leaves_nothing_to_reap(begin: Callable[..., Run]):
     need(RedisServer)
     run = begin("RedisServer(),")

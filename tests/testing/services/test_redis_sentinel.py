@@ -108,7 +108,7 @@ def test_one_that_is_not_there_is_told(environment: MutableMapping[str, str]):
 
 def test_it_is_missing_without_redis(environment: MutableMapping[str, str]):
     environment["PATH"] = ""
-    with pytest.raises(Missing, match=r"redis-sentinel is not installed.*install redis-server.*REDIS_SENTINEL_URL"):
+    with pytest.raises(Missing, match=r"sentinel is not installed.*install redis-server.*REDIS_SENTINEL_URL"):
         RedisSentinel().start()
 
 

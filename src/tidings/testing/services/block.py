@@ -23,7 +23,7 @@ class ServiceError(Exception):
 
 
 class Missing(ServiceError):
-    """There is no such service, no program and no container for it. Says how to get one."""
+    """There is no such service, no program and no container for it. Begins with its name, and says how to get one."""
 
 
 class Block(ABC):

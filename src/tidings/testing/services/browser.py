@@ -99,16 +99,18 @@ class Browser(Service):
         """The path of Chromium, if it is installed. Raises `Missing` if the environment names one that is not there."""
         named = os.environ.get(VARIABLE, "")
         if named and shutil.which(named) is None:
-            raise Missing(f"{VARIABLE} is {named!r}, which is no program: name Chromium there, or unset it.")
+            raise Missing(
+                f"{cls.name} is not there: {VARIABLE} is {named!r}, no program; name Chromium there, or unset it."
+            )
         return next(filter(None, map(shutil.which, (named,) if named else PROGRAMS)), None)
 
     @classmethod
     def require(cls) -> None:
         """Raise `Missing` if there can be no browser here."""
         if importlib.util.find_spec("playwright") is None:
-            raise Missing("Playwright is not installed: pip install playwright (its own browsers are not needed).")
+            raise Missing(f"{cls.name} needs Playwright: pip install playwright (its own browsers are not needed).")
         if cls.find() is None:
-            raise Missing(f"Chromium is not installed: apt-get install chromium, or name it in {VARIABLE}.")
+            raise Missing(f"{cls.name} is not installed: apt-get install chromium, or name it in {VARIABLE}.")
 
     # How it starts and stops.
 

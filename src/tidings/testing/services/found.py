@@ -24,8 +24,8 @@ class Found:
     variables: ClassVar[tuple[str, ...]]
     """Environment variables that name a running one; the first that is set counts."""
 
-    schemes: ClassVar[tuple[str, ...]]
-    """How such an address may begin."""
+    schemes: ClassVar[tuple[str, ...]] = ()
+    """How such an address may begin; () for anyhow."""
 
     programs: ClassVar[tuple[str, ...]]
     """What has to be on the path, or in `folders`, to start one."""
@@ -47,7 +47,7 @@ class Found:
         """What the environment names, "" for nothing. Raises `ServiceError` if that is no address of such a service."""
         variable = cls.variable()
         url = os.environ[variable] if variable else ""
-        if url and urlsplit(url).scheme not in cls.schemes:
+        if url and cls.schemes and urlsplit(url).scheme not in cls.schemes:
             raise ServiceError(
                 f"{variable} is {without_password(url)!r}, which does not name a {cls.name}: begin it with "
                 f"{' or '.join(f'{scheme}://' for scheme in cls.schemes)}, or unset it."
@@ -76,14 +76,13 @@ class Found:
         """Raise `Missing` if there is no way to have this service here."""
         if cls.address() or cls.is_installed():
             return
-        reason = engine() if cls.image else "there is no image that does the same"
+        reason = engine() if cls.image else ""
         if reason is None:
             return
-        missing = ", ".join(program for program in cls.programs if cls.find(program) is None)
         container = f", or let it run in a container ({reason})" if cls.image else ""
         raise Missing(
-            f"{cls.name} is not installed, {missing} is not on the path: apt-get install {cls.package}, or name a "
-            f"running one in {cls.variables[0]}{container}."
+            f"{cls.name} is not installed: apt-get install {cls.package}, or name a running one in "
+            f"{cls.variables[0]}{container}."
         )
 
 

@@ -172,7 +172,7 @@ class PostgresServer(SharedService):
         beside = Path(server).resolve().with_name("psql") if server is not None else Path()
         program = str(beside) if beside.is_file() else self.find("psql")
         if program is None:
-            raise Missing("psql is not installed, which makes the databases: apt-get install postgresql-client.")
+            raise Missing(f"{self.name} needs psql, which makes the databases: apt-get install postgresql-client.")
         return program
 
     def _drop(self) -> None:

@@ -1,9 +1,10 @@
 """Ends what a test run has started, should the run die without doing it.
 
 A test process that is killed runs no clean-up. So beside it runs a second, small process which only listens on a pipe:
-it is told of every process group that is started and of every directory that is made. The pipe ends when the test
-process does, whatever ended it. The reaper then asks the groups that are left to end, ends them by force after `GRACE`
-seconds, does the same at once to whoever still works in one of the directories, removes these, and ends itself.
+it is told of every process group that is started, of every directory that is made, and of commands that undo what else
+there is. The pipe ends when the test process does, whatever ended it. The reaper then asks the groups that are left to
+end, ends them by force after `GRACE` seconds, does the same at once to whoever still works in one of the directories,
+runs the commands, removes the directories, and ends itself.
 
 Run as a program this file is the reaper. It imports nothing of ours, so that it starts at once.
 """
@@ -17,7 +18,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import NamedTuple
@@ -56,6 +57,13 @@ class Reaper:
 
     def forget_directory(self, directory: Path) -> None:
         self._forget(f"directory {directory}")
+
+    def watch_command(self, command: Sequence[str]) -> None:
+        """From now on the command, which has no spaces in its words, is run when this process dies."""
+        self._watch(f"command {' '.join(command)}")
+
+    def forget_command(self, command: Sequence[str]) -> None:
+        self._forget(f"command {' '.join(command)}")
 
     def leave(self) -> None:
         """Close this process's end of the pipe. In a fork that leaves the watch to the original process."""
@@ -201,7 +209,7 @@ def _send(group: int, *numbers: signal.Signals) -> None:
 
 def reap(orders: Iterable[str]) -> None:
     """Listen until the end, then end what is left."""
-    left: dict[str, set[str]] = {"group": set(), "directory": set()}
+    left: dict[str, set[str]] = {"group": set(), "directory": set(), "command": set()}
     for order in orders:
         kind, _, what = order.rstrip("\n").partition(" ")
         if kind.startswith("+"):
@@ -217,6 +225,9 @@ def reap(orders: Iterable[str]) -> None:
         _send(group, signal.SIGKILL)
     for directory in directories:
         end_strays(directory)
+    for command in left["command"]:
+        with suppress(OSError, subprocess.SubprocessError):
+            subprocess.run(command.split(), check=False, timeout=10.0)  # noqa: S603
     for directory in directories:
         remove(directory)
 

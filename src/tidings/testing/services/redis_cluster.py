@@ -25,7 +25,7 @@ class RedisCluster(Group):
     A node that does not answer for `node_timeout` seconds is taken for dead; a replica of it then becomes primary.
     """
 
-    name = "redis-cluster"
+    name = "cluster"
     variables = ("REDIS_CLUSTER_URL",)
     schemes = ("redis+cluster", "rediss+cluster")
     programs = ("redis-server",)

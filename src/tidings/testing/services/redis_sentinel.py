@@ -28,7 +28,7 @@ class RedisSentinel(Group):
     is asked for whenever `master` or `replica` is read, so after a failover each is another program than before.
     """
 
-    name = "redis-sentinel"
+    name = "sentinel"
     variables = ("REDIS_SENTINEL_URL",)
     schemes = ("redis+sentinel", "rediss+sentinel")
     programs = ("redis-server",)
