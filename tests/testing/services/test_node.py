@@ -63,7 +63,6 @@ def test_an_application_is_hosted(folder: Path, server: str):
     with AsgiApp("greeter:app", folder=folder, server=server, environment={"GREETING": "good day"}) as app:
         assert httpx2.get(app.url).text == "good day"
         assert app.websocket("/ws") == app.url.replace("http", "ws") + "/ws"
-        app.kill()
         app.restart()
         assert httpx2.get(app.url).text == "good day"
 
