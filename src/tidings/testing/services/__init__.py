@@ -1,7 +1,29 @@
 """Real services for tests, each as a block."""
 
-from tidings.testing.services.base import Missing, Service, ServiceError, SharedService
+from tidings.testing.services.base import Service, SharedService
+from tidings.testing.services.block import Block, Missing, ServiceError
+from tidings.testing.services.browser import Browser
+from tidings.testing.services.group import Group
+from tidings.testing.services.nats import NatsServer
 from tidings.testing.services.node import AsgiApp, TidingsNode
+from tidings.testing.services.postgres import PostgresServer
 from tidings.testing.services.redis import RedisServer
+from tidings.testing.services.redis_cluster import RedisCluster
+from tidings.testing.services.redis_sentinel import RedisSentinel
 
-__all__ = ["AsgiApp", "Missing", "RedisServer", "Service", "ServiceError", "SharedService", "TidingsNode"]
+__all__ = [
+    "AsgiApp",
+    "Block",
+    "Browser",
+    "Group",
+    "Missing",
+    "NatsServer",
+    "PostgresServer",
+    "RedisCluster",
+    "RedisSentinel",
+    "RedisServer",
+    "Service",
+    "ServiceError",
+    "SharedService",
+    "TidingsNode",
+]

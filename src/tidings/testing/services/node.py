@@ -13,6 +13,7 @@ from typing import Any, ClassVar
 import httpx2
 
 from tidings.testing.services.base import HOST, Service
+from tidings.testing.services.block import ServiceError
 
 
 class TidingsNode(Service):
@@ -78,6 +79,8 @@ class AsgiApp(Service):
     hints: ClassVar[Mapping[str, str]] = {
         **Service.hints,
         "error loading asgi app": "Name the application as module:attribute, and in `folder` where the module is.",
+        "no module named uvicorn": "Install it: pip install uvicorn.",
+        "no module named hypercorn": "Install it: pip install hypercorn.",
         "modulenotfounderror": "Name in `folder` where the module is, or install what it imports.",
     }
 
@@ -98,6 +101,8 @@ class AsgiApp(Service):
         self._options = options
         self._variables = environment or {}
         self._ready_path = ready_path
+        if server not in ("uvicorn", "hypercorn"):
+            raise ServiceError(f"There is no server {server!r} for an application: name uvicorn or hypercorn.")
 
     @property
     def url(self) -> str:
@@ -142,6 +147,6 @@ def toml(settings: Mapping[str, Any], path: tuple[str, ...] = ()) -> Iterator[st
 
 def _answers(url: str) -> bool:
     try:
-        return httpx2.get(url, timeout=1.0, verify=False).is_success  # noqa: S501, to see whether it is there
+        return httpx2.get(url, timeout=1.0, verify=False).is_success
     except httpx2.HTTPError:
         return False

@@ -12,9 +12,12 @@ import os
 import random
 import socket
 import tempfile
+from contextlib import suppress
 from pathlib import Path
 
 FIRST, LAST = 20_000, 32_000
+
+LOCKS = Path("/tmp/tidings-ports")  # noqa: S108, ports are the machine's, so the place is the same whatever TMPDIR says
 
 _held: dict[int, int] = {}
 """The open files that keep the locks, by port."""
@@ -29,7 +32,7 @@ def reserve() -> int:
     for step in range(LAST - FIRST):
         port = FIRST + (offset + step) % (LAST - FIRST)
         if port not in _held and _lock(port):
-            if _is_free(port):
+            if is_free(port):
                 return port
             release(port)
     raise OSError(f"no free port between {FIRST} and {LAST}")
@@ -42,12 +45,12 @@ def release(port: int) -> None:
 
 
 def _lock(port: int) -> bool:
-    directory = Path(tempfile.gettempdir()) / "tidings-ports"
+    directory = LOCKS if LOCKS.parent.is_dir() else Path(tempfile.gettempdir()) / LOCKS.name
     if not directory.is_dir():
         directory.mkdir(mode=0o777, exist_ok=True)
         directory.chmod(0o1777)  # Every user of the machine locks here, and nobody removes what is somebody else's.
     try:
-        file = os.open(directory / str(port), os.O_RDONLY | os.O_CREAT, 0o644)
+        file = _open(directory / str(port))
     except PermissionError:
         return False
     try:
@@ -59,7 +62,15 @@ def _lock(port: int) -> bool:
     return True
 
 
-def _is_free(port: int) -> bool:
+def _open(path: Path) -> int:
+    """The file of a port. Kernels may refuse to create what is there already and somebody else's, not to read it."""
+    with suppress(FileNotFoundError):
+        return os.open(path, os.O_RDONLY)
+    return os.open(path, os.O_RDONLY | os.O_CREAT, 0o644)
+
+
+def is_free(port: int) -> bool:
+    """Whether nobody listens on a port of this machine now."""
     with socket.socket() as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:

@@ -3,21 +3,26 @@
 from __future__ import annotations
 
 import os
-import signal
+import pwd
 import subprocess
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
+from signal import Signals
+from typing import Any
 
-from tidings.testing.services.reaper import reaper
+from tidings.testing.services.reaper import GRACE, reaper, wait_until_gone
 
 LAST_LINES = 40
+LAST_BYTES = 64 * 1024
+"""How much of a log is looked at for its last lines; a talkative program writes more than anybody wants to read."""
 
 
 class Process:
     """Starts at once. What it writes goes to the file `output`, so that it never waits for a reader.
 
-    Whatever becomes of the test process, nothing of the group outlives it: see `reaper`.
+    Whatever becomes of the test process, nothing of the group outlives it: see `reaper`. `user` is whose the program
+    is, if not this process's user; only root may choose. Raises `OSError` where the program cannot be started.
     """
 
     def __init__(
@@ -31,8 +36,9 @@ class Process:
     ) -> None:
         self.command = list(command)
         self._output = output
+        self._is_over = False
         with output.open("ab") as log:
-            self._process = subprocess.Popen(
+            self._process = subprocess.Popen(  # noqa: S603
                 self.command,
                 cwd=directory,
                 env=None if environment is None else dict(environment),
@@ -40,13 +46,16 @@ class Process:
                 stdout=log,
                 stderr=subprocess.STDOUT,
                 start_new_session=True,
-                user=user,
+                **_as_user(user),
             )
-        reaper().watch_group(self.pid)
+        try:
+            reaper().watch_group(self.pid)
+        except BaseException:
+            self.kill()
+            raise
 
     def __repr__(self) -> str:
-        code = self._process.poll()
-        state = "running" if code is None else f"ended with {code}"
+        state = "running" if self.code is None else f"ended with {self.end}"
         return f"<{Path(self.command[0]).name}, process {self.pid}, {state}>"
 
     @property
@@ -59,12 +68,24 @@ class Process:
         return self._process.poll()
 
     @property
+    def end(self) -> str:
+        """The exit code as it is told to people: `1`, `-9 (SIGKILL)`."""
+        code = self.code
+        with suppress(ValueError):
+            return f"{code} ({Signals(-code).name})" if code is not None and code < 0 else f"{code}"
+        return f"{code}"
+
+    @property
     def log(self) -> str:
         """The last of what it wrote."""
-        lines = self._output.read_text(errors="replace").splitlines()
-        return "\n".join(lines[-LAST_LINES:])
+        with suppress(OSError), self._output.open("rb") as file:
+            size = file.seek(0, os.SEEK_END)
+            file.seek(max(0, size - LAST_BYTES))
+            lines = file.read().decode(errors="replace").splitlines()
+            return "\n".join(lines[-LAST_LINES:])
+        return ""
 
-    def signal(self, number: signal.Signals) -> None:
+    def signal(self, number: Signals) -> None:
         """Send a signal to the program itself, if it still runs."""
         self._process.send_signal(number)
 
@@ -75,26 +96,41 @@ class Process:
         except subprocess.TimeoutExpired:
             raise TimeoutError(f"{self!r} did not end within {timeout:g} s") from None
 
-    def stop(self, timeout: float = 10.0) -> int:
-        """End it: by SIGTERM, after `timeout` seconds by force, and whatever else is left of its group."""
+    def stop(self, timeout: float = 10.0, *, by: Signals = Signals.SIGTERM) -> int:
+        """End it: by a signal, after `timeout` seconds by force, and whatever else is left of its group."""
         if self.code is None:
-            self.signal(signal.SIGCONT)  # Who is paused hears nothing.
-            self.signal(signal.SIGTERM)
+            self.resume()  # Who is paused hears nothing.
+            self.signal(by)
             with suppress(TimeoutError):
                 self.wait(timeout)
         return self.kill()
 
     def kill(self) -> int:
-        """End the whole group at once, as a power cut would."""
-        with suppress(ProcessLookupError):
-            os.killpg(self.pid, signal.SIGKILL)
-        code = self._process.wait()
-        reaper().forget_group(self.pid)
-        return code
+        """End the whole group at once, as a power cut would. Returns when nothing is left of it."""
+        if not self._is_over:  # Afterwards the number of the group may be somebody else's.
+            self._tell_all(Signals.SIGKILL)
+            self._process.wait()
+            wait_until_gone([self.pid], GRACE)
+            self._is_over = True
+            reaper().forget_group(self.pid)
+        return self._process.wait()
 
     def pause(self) -> None:
         """Stop the whole group in its tracks: its connections stay open, and nothing answers."""
-        os.killpg(self.pid, signal.SIGSTOP)
+        self._tell_all(Signals.SIGSTOP)
 
     def resume(self) -> None:
-        os.killpg(self.pid, signal.SIGCONT)
+        self._tell_all(Signals.SIGCONT)
+
+    def _tell_all(self, number: Signals) -> None:
+        if not self._is_over:
+            with suppress(ProcessLookupError):
+                os.killpg(self.pid, number)
+
+
+def _as_user(name: str | None) -> dict[str, Any]:
+    """What makes a program somebody else's, with the groups of that user and none of ours."""
+    if name is None:
+        return {}
+    group = pwd.getpwnam(name).pw_gid
+    return {"user": name, "group": group, "extra_groups": os.getgrouplist(name, group)}

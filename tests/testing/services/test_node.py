@@ -1,0 +1,89 @@
+"""TidingsNode and AsgiApp: servers in processes of their own, with the settings of a test."""
+
+from __future__ import annotations
+
+from collections.abc import MutableMapping
+from pathlib import Path
+
+import httpx2
+import pytest
+from websockets.sync.client import connect
+
+from tidings.testing.services import AsgiApp, ServiceError, TidingsNode
+
+pytestmark = [pytest.mark.world, pytest.mark.L3]
+
+APPLICATION = """
+import os
+
+async def app(scope, receive, send):
+    if scope["type"] == "http":
+        status = 503 if scope["path"] == "/ill" else 200
+        await send({"type": "http.response.start", "status": status, "headers": []})
+        await send({"type": "http.response.body", "body": os.environ.get("GREETING", "hello").encode()})
+"""
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    (tmp_path / "greeter.py").write_text(APPLICATION)
+    return tmp_path
+
+
+def test_a_node_has_the_settings_of_the_test(environment: MutableMapping[str, str]):
+    """And none of the environment's, which would win over them."""
+    environment["TIDINGS_API__KEY"] = "another"
+    with TidingsNode({"api": {"key": "k"}, "client": {"insecure": True}}) as node:
+        request = {"channel": "news", "data": 1}
+        assert httpx2.post(f"{node.url}/api/publish", json=request, headers={"X-API-Key": "k"}).json()["result"] == {}
+        assert httpx2.post(f"{node.url}/api/publish", json=request, headers={"X-API-Key": "x"}).status_code == 401
+        with connect(node.websocket, subprotocols=["centrifuge-json"], proxy=None) as client:
+            client.send('{"id":1,"connect":{}}')
+            assert '"client"' in str(client.recv(timeout=10.0))
+
+
+def test_a_node_comes_back_on_its_port():
+    with TidingsNode() as node:
+        url = node.url
+        node.kill()
+        assert not node.is_ready()
+        node.restart()
+        assert node.url == url
+        assert httpx2.get(f"{url}/health/live").is_success
+
+
+def test_settings_that_are_wrong_are_told():
+    """With the sentence of Tidings itself."""
+    with pytest.raises(ServiceError, match=r"tidings ended with \d while it was starting(.|\n)*histroy_size"):
+        TidingsNode({"channels": {"histroy_size": 1}}).start()
+
+
+@pytest.mark.parametrize("server", ["uvicorn", "hypercorn"])
+def test_an_application_is_hosted(folder: Path, server: str):
+    with AsgiApp("greeter:app", folder=folder, server=server, environment={"GREETING": "good day"}) as app:
+        assert httpx2.get(app.url).text == "good day"
+        assert app.websocket("/ws") == app.url.replace("http", "ws") + "/ws"
+        app.restart()
+        assert httpx2.get(app.url).text == "good day"
+
+
+def test_workers_end_with_their_application(folder: Path):
+    """They are not its own processes but those of its host."""
+    with AsgiApp("greeter:app", folder=folder, options=["--workers", "2"]) as app:
+        assert httpx2.get(app.url).text == "hello"
+        app.pause()
+        app.resume()
+        app.restart()
+        assert httpx2.get(app.url).text == "hello"
+        port = app.port
+    with pytest.raises(httpx2.ConnectError):
+        httpx2.get(f"http://127.0.0.1:{port}")
+
+
+def test_ready_can_be_who_answers_with_success(folder: Path):
+    with AsgiApp("greeter:app", folder=folder, ready_path="/well") as app:
+        assert app.is_ready()
+    ill = AsgiApp("greeter:app", folder=folder, ready_path="/ill")
+    ill.patience = 1.5
+    with pytest.raises(ServiceError, match=r"app was not ready within 1\.5 s"):
+        ill.start()
