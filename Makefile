@@ -14,7 +14,7 @@ NODE_MODULES := tests/world/node_modules
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
 .DELETE_ON_ERROR:
-.PHONY: help run test test-core test-shell test-world check format coverage bench docs lock clean services
+.PHONY: help run test test-core test-shell test-world test-integration-real check format coverage bench docs lock clean services
 
 help: ## say what there is
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' Makefile | expand -t 22
@@ -31,6 +31,9 @@ test-core: .venv/.dev ## only the tests without loop and network: seconds
 
 test-shell: .venv/.dev ## only the tests in one process, over memory or a socket pair
 	@$(PYTEST) -m shell $(ARGS)
+
+test-integration-real: .venv/.dev services ## only the tests at level 3 and above, with the services that they start
+	@$(BIN)/tidings test --level integration --markers L3 --no-coverage --test-dir tests -- --numprocesses $(WORKERS) $(ARGS)
 
 test-world: .venv/.dev services ## only the tests with separate processes, browsers and foreign clients
 	@$(PYTEST) -m world $(ARGS)
@@ -91,7 +94,7 @@ clean: ## remove everything that the other targets made
 	@touch .venv/.base $@
 
 services:
-	@.ci/packages nodejs npm chromium
+	@.ci/packages nodejs npm chromium redis-server postgresql nats-server iproute2
 	@if command -v npm > /dev/null; then $(MAKE) --no-print-directory $(NODE_MODULES)/.package-lock.json; fi
 
 $(NODE_MODULES)/.package-lock.json: tests/world/package.json tests/world/package-lock.json

@@ -1,4 +1,4 @@
-"""Checks what README.md and docs/*.md refer to: links, paths and Python code.
+"""Checks what README.md and the pages below docs/ refer to: links, paths and Python code.
 
     python docs/check.py [ROOT]
 
@@ -25,7 +25,7 @@ PATH = re.compile(r"\.?\w[\w.-]*(/[\w.-]+)*/?")
 
 def faults(root: Path) -> Iterator[str]:
     """What is wrong, each as one line that begins with its place."""
-    for page in [root / "README.md", *sorted((root / "docs").glob("*.md"))]:
+    for page in [root / "README.md", *sorted((root / "docs").rglob("*.md"))]:
         text = page.read_text()
         prose = FENCE.sub(lambda block: "\n" * block[0].count("\n"), text)
         name = page.relative_to(root)

@@ -176,7 +176,7 @@ def is_running(pid: str) -> bool:
 def test_where_there_can_be_none_it_says_why(first: str, sentence: str):
     program = f"import os\nfrom tidings.testing.faults import Namespaces\n{first}\nNamespaces().start()\n"
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=30)
-    assert done.stderr.splitlines()[-1] == f"tidings.testing.services.base.Missing: {sentence}"
+    assert done.stderr.splitlines()[-1] == f"tidings.testing.services.block.Missing: {sentence}"
 
 
 def left_of(prefix: str) -> list[str]:

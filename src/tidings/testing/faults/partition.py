@@ -144,10 +144,10 @@ class Namespaces:
         for host in self._hosts.values():
             host._stop()
         # The kernel clears namespaces away in its own time; the cable in this one goes at once.
-        subprocess.run(["ip", "link", "delete", self._cable], capture_output=True, check=False)  # noqa: S603, S607
+        subprocess.run(["ip", "link", "delete", self._cable], capture_output=True, check=False)
         for namespace in [*(host.namespace for host in self._hosts.values()), self.switch]:
             command = ["ip", "netns", "delete", namespace]
-            subprocess.run(command, capture_output=True, check=False)  # noqa: S603
+            subprocess.run(command, capture_output=True, check=False)
             reaper().forget_command(command)
         self._hosts.clear()
         if self._lock:
@@ -178,8 +178,8 @@ class Namespaces:
 
     def ip(self, *arguments: str) -> str:
         """Run `ip`, and return what it wrote. Raises `FaultError` with its complaint."""
-        done: subprocess.CompletedProcess[Any] = subprocess.run(  # noqa: S603
-            ["ip", *arguments],  # noqa: S607
+        done: subprocess.CompletedProcess[Any] = subprocess.run(
+            ["ip", *arguments],
             capture_output=True,
             text=True,
             check=False,

@@ -15,7 +15,7 @@ from itertools import accumulate
 from typing import Any
 
 import msgspec
-from hdrh.histogram import HdrHistogram  # type: ignore[import-untyped]
+from hdrh.histogram import HdrHistogram
 
 from tidings.testing.load import clock
 from tidings.testing.load.plot import histogram, readable

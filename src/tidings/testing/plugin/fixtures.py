@@ -84,10 +84,9 @@ def postgres_server_of_class(pytestconfig: pytest.Config) -> Iterator[Any]:
 
 
 @pytest.fixture
-def postgres(postgres_server: Any) -> Any:
-    """The session's `PostgresServer`, with an empty database."""
-    postgres_server.clear()
-    return postgres_server
+def postgres(postgres_server: Any) -> str:
+    """The address of an empty database of the session's `PostgresServer`."""
+    return str(postgres_server.database())
 
 
 @pytest.fixture(scope="session")

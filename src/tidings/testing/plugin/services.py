@@ -76,6 +76,12 @@ def redis_block(config: pytest.Config) -> Iterator[Any]:
             return
         worker = getattr(config, "workerinput", {}).get("workerid", "")
         server.given = database_for(server.given, worker)
+        if server.given.endswith("/0"):
+            pytest.fail(
+                f"{server.given} is where everybody keeps everything, and its keys would be removed. Name a database "
+                "that is only for tests, such as redis://…/15.",
+                pytrace=False,
+            )
         if server.ask("DBSIZE") and not os.environ.get("REDIS_TEST_URL"):
             pytest.fail(
                 f"{server.given} has keys, which tests would remove. Name an empty database, such as "
@@ -110,8 +116,8 @@ class Services:
         try:
             return (yield)
         except Exception as error:
-            base = sys.modules.get("tidings.testing.services.base")
-            if base is None or not isinstance(error, base.Missing):
+            block = sys.modules.get("tidings.testing.services.block")
+            if block is None or not isinstance(error, block.Missing):
                 raise
             # "redis is not installed: …" begins with the name of the service.
             absent(item.config, str(error).partition(" ")[0], str(error))
@@ -128,12 +134,12 @@ class Services:
 
 def sections(arguments: dict[str, Any]) -> Iterator[tuple[str, str]]:
     """Title and text for every service among a test's fixtures, each once."""
-    base = sys.modules.get("tidings.testing.services.base")
-    if base is None:
+    block = sys.modules.get("tidings.testing.services.block")
+    if block is None:
         return
     seen: dict[int, tuple[str, Any]] = {}
     for name, value in arguments.items():
-        if isinstance(value, base.Service):
+        if isinstance(value, block.Block):
             seen.setdefault(id(value), (name, value))
     for name, service in seen.values():
         yield f"service {name}", service.report()

@@ -89,7 +89,7 @@ class PostgresServer(SharedService):
         """
         address, password = for_libpq(url or self.url)
         try:
-            told = subprocess.run(  # noqa: S603
+            told = subprocess.run(
                 [self._psql(), "-XAtq", "-v", "ON_ERROR_STOP=1", "-c", statement, "-d", address],
                 env={**os.environ, "PGCONNECT_TIMEOUT": "5", **({"PGPASSWORD": password} if password else {})},
                 stdin=subprocess.DEVNULL,

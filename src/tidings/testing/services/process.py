@@ -38,7 +38,7 @@ class Process:
         self._output = output
         self._is_over = False
         with output.open("ab") as log:
-            self._process = subprocess.Popen(  # noqa: S603
+            self._process = subprocess.Popen(
                 self.command,
                 cwd=directory,
                 env=None if environment is None else dict(environment),

@@ -90,7 +90,7 @@ class Reaper:
             self._say(*(f"+{what}" for what in self._left))
 
     def _begin(self) -> None:
-        self._process = subprocess.Popen(  # noqa: S603
+        self._process = subprocess.Popen(
             [sys.executable, "-I", "-S", __file__],
             stdin=subprocess.PIPE,
             stdout=subprocess.DEVNULL,
@@ -227,7 +227,7 @@ def reap(orders: Iterable[str]) -> None:
         end_strays(directory)
     for command in left["command"]:
         with suppress(OSError, subprocess.SubprocessError):
-            subprocess.run(command.split(), check=False, timeout=10.0)  # noqa: S603
+            subprocess.run(command.split(), check=False, timeout=10.0)
     for directory in directories:
         remove(directory)
 
