@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from importlib import import_module
@@ -12,6 +13,10 @@ from tidings.testing.clients.transcript import Closing, Direction, Letter, Obser
 
 _REASONS = {"client disconnect": 1000, "server disconnect": 1000, "transport close": 1006, "transport error": 1006}
 """Socket.IO names the end of a connection and does not number it; these are WebSocket's nearest numbers."""
+
+
+FAREWELL = 0.5
+"""Seconds for the goodbye, which with polling the server may answer only after its ping interval."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,9 +128,11 @@ class SocketIoClient(Conversation[Event]):
         if self._client is None:
             return
         client, self._client = self._client, None
-        await client.disconnect()
-        await client.eio.wait()
+        leaving = asyncio.create_task(_disconnected(client))
+        await asyncio.wait([leaving], timeout=FAREWELL)
+        # A poll that the server still holds back ends with the session.
         await self._http.close()
+        await leaving
 
     def _prepare(self) -> None:
         """A client of python-socketio, whose HTTP session is ours: so it is us who close it."""
@@ -161,3 +168,8 @@ class SocketIoClient(Conversation[Event]):
 
     def _errors(self) -> Any:
         return import_module("socketio.exceptions")
+
+
+async def _disconnected(client: Any) -> None:
+    await client.disconnect()
+    await client.eio.wait()

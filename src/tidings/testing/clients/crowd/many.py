@@ -138,7 +138,7 @@ class ManyClients:
 
     async def open(self) -> None:
         """Open all. Raises `CrowdError` if one does not become ready, and has then closed the others."""
-        if lack := shortage(len(self.members)):
+        if lack := await asyncio.to_thread(shortage, len(self.members)):
             raise CrowdError(lack)
         left = iter(self.members)
         try:
