@@ -118,7 +118,9 @@ def test_exit_codes(suite: Path, arguments: tuple[str, ...], code: int, words: s
 def test_a_redis_that_is_named_is_used(suite: Path):
     """And neither started nor stopped."""
     with RedisServer() as server:
-        run = tidings_test(suite, "--real-redis", "--markers", "L3", REDIS_TEST_URL=server.url)
+        run = tidings_test(
+            suite, "--real-redis", "--markers", "L3", REDIS_TEST_URL=f"{server.url.removesuffix('/0')}/3"
+        )
         assert run.returncode == 0, run.stdout + run.stderr
         assert "starts  nothing" in run.stdout
         assert server.is_running

@@ -18,6 +18,8 @@ from tidings.testing.services.found import without_password
 
 pytestmark = [pytest.mark.world, pytest.mark.L3]
 
+ROOT = Path(__file__).parents[3]
+
 Environment = MutableMapping[str, str]
 
 
@@ -36,9 +38,9 @@ def test_one_that_the_environment_names_is_taken_as_it_is(environment: Environme
 
 
 def test_the_first_variable_counts(environment: Environment):
-    environment["REDIS_TEST_URL"] = "redis://second"
+    environment["REDIS_URL"] = "redis://second"
     assert RedisServer.address() == "redis://second"
-    environment["REDIS_URL"] = "redis://first"
+    environment["REDIS_TEST_URL"] = "redis://first"
     assert RedisServer.address() == "redis://first"
 
 
@@ -246,5 +248,11 @@ def test_starts_that_are_interrupted_at_any_moment_leave_nothing():
     """Ctrl-C is pressed 25 times, each time a little later, while Redis starts in a process that lives on."""
     need(RedisServer)
     script = Path(__file__).with_name("interrupted.py")
-    told = subprocess.run([sys.executable, script], capture_output=True, text=True, check=False, env={**os.environ})
+    told = subprocess.run(
+        [sys.executable, script],
+        capture_output=True,
+        text=True,
+        check=False,
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+    )
     assert told.stdout == "interrupted, and nothing is left\n", told.stdout + told.stderr

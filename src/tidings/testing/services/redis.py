@@ -32,7 +32,7 @@ class RedisServer(SharedService):
     """
 
     name = "redis"
-    variables: ClassVar[tuple[str, ...]] = ("REDIS_URL", "REDIS_TEST_URL")
+    variables: ClassVar[tuple[str, ...]] = ("REDIS_TEST_URL", "REDIS_URL")
     schemes = ("redis", "rediss", "unix")
     programs = ("redis-server",)
     package = "redis-server"
