@@ -6,12 +6,12 @@
 >>> await hub.publish("orders:42", {"status": "shipped"})
 """
 
-from importlib import import_module
-from typing import TYPE_CHECKING
+import importlib
+import typing
 
 from tidings.version import __version__
 
-if TYPE_CHECKING:
+if typing.TYPE_CHECKING:
     from tidings.app.replies import ConnectReply, SubscribeReply
     from tidings.app.tidings import Tidings
     from tidings.errors import Disconnect, TidingsError
@@ -45,5 +45,5 @@ import, which a pytest that merely finds our plugin installed should not spend."
 def __getattr__(name: str) -> object:
     if name not in _HOMES:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    value = globals()[name] = getattr(import_module(_HOMES[name]), name)
+    value = globals()[name] = getattr(importlib.import_module(_HOMES[name]), name)
     return value

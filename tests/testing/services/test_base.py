@@ -89,8 +89,8 @@ def test_without_program_and_container_it_is_missing(environment: Environment, t
     with pytest.raises(Missing) as failure:
         RedisServer().start()
     assert str(failure.value) == (
-        "redis is not installed: apt-get install redis-server, or name a running one in REDIS_URL, or let it run in a "
-        "container (Docker is not installed)."
+        "redis is not installed: apt-get install redis-server, or name a running one in REDIS_TEST_URL, or let it run "
+        "in a container (Docker is not installed)."
     )
 
 

@@ -21,6 +21,11 @@ SHORT = 0.03
 
 NAMESPACES = {
     **SETTINGS["channels"]["namespaces"],
+    "bytes": {
+        "allow_subscribe_for_client": True,
+        "allow_publish_for_subscriber": True,
+        "publication_data_format": "binary",
+    },
     "pushed": KEPT | {"force_recovery": True, "force_push_join_leave": True, "join_leave": True},
 }
 
@@ -217,8 +222,8 @@ class TestChannels:
 
     async def test_binary_data(self, node: TidingsNode, channel: Callable[[str], str]) -> None:
         async with Client(node.websocket, token=token("1"), encoding="protobuf") as client:
-            here = await client.subscribe(channel("chat"))
-            await client.publish(channel("chat"), b"\x00\xff")
+            here = await client.subscribe(channel("bytes"))
+            await client.publish(channel("bytes"), b"\x00\xff")
             assert (await here.receive()).data == b"\x00\xff"
 
 
