@@ -3,8 +3,9 @@
 >>> from tidings.testing import Client, FaultProxy, RedisServer, TidingsNode
 
 It knows Tidings and does not need it: any application that speaks WebSocket, Socket.IO or Redis can be tested with it.
-Each name is fetched when it is first asked for, so that a test pays for nothing that it does not use. What is not listed
-here is in the package that its page names: `services`, `faults`, `clients`, `delivery`, `load`, `simulators`, `contracts`.
+Each name is fetched when it is first asked for, so that a test pays for nothing that it does not use. What is not
+listed here is in the package that its page names: `services`, `faults`, `clients`, `delivery`, `load`, `simulators`,
+`contracts`.
 """
 
 import importlib
