@@ -67,8 +67,7 @@ class Reaper:
 
     def leave(self) -> None:
         """Close this process's end of the pipe. In a fork that leaves the watch to the original process."""
-        assert self._process.stdin is not None
-        self._process.stdin.close()
+        os.close(self._pipe)
 
     def _watch(self, what: str) -> None:
         with _lock:
@@ -81,23 +80,26 @@ class Reaper:
             self._say(f"-{what}")
 
     def _say(self, *orders: str) -> None:
-        assert self._process.stdin is not None
         try:
-            os.write(self._process.stdin.fileno(), "".join(f"{order}\n" for order in orders).encode())
+            os.write(self._pipe, "".join(f"{order}\n" for order in orders).encode())
         except BrokenPipeError:  # Somebody has ended the reaper. Another one takes over.
             self.leave()
             self._begin()
             self._say(*(f"+{what}" for what in self._left))
 
     def _begin(self) -> None:
-        self._process = subprocess.Popen(
-            [sys.executable, "-I", "-S", __file__],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL,
-            start_new_session=True,
-            cwd="/",
-        )
+        listening, self._pipe = os.pipe()
+        try:
+            self._process = subprocess.Popen(
+                [sys.executable, "-I", "-S", __file__],
+                stdin=listening,
+                stdout=subprocess.DEVNULL,
+                stderr=subprocess.DEVNULL,
+                start_new_session=True,
+                cwd="/",
+            )
+        finally:
+            os.close(listening)
         # It outlives this object by design, so its end is nobody's to wait for.
         self._process.returncode = 0
 
