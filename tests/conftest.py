@@ -34,6 +34,7 @@ RINGS = ("core", "shell", "world")
 IN_CI = os.environ.get("CI", "").lower() not in ("", "0", "false")
 TURNS = 10
 FAREWELL = 1.0
+MANY_FILES = 3000
 
 Complaint = dict[str, Any]
 
@@ -89,6 +90,14 @@ def pytest_configure() -> None:
     """A thousand connections need more files than a shell usually allows."""
     _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
+
+
+@pytest.fixture
+def many_files() -> None:
+    """For a test of a thousand connections, all of which end in this process."""
+    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if most < MANY_FILES:
+        pytest.skip(f"needs {MANY_FILES} open files, and {most} are allowed: raise the hard limit, see ulimit -Hn")
 
 
 def pytest_collection_finish() -> None:

@@ -155,6 +155,7 @@ class TestAdvancedWebSocketManager:
             await asyncio.to_thread(backend.publish, "kept:flood", "present")
             assert await channel.publications(1) == ["present"]
 
+    @pytest.mark.usefixtures("many_files")
     async def test_a_thousand_concurrent_connections(self, server: Server, backend: Backend) -> None:
         """All hear everything once and in order, and the server grows by less than 50 MB."""
         before = resident_bytes(server)

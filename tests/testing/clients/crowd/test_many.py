@@ -176,6 +176,7 @@ def node() -> Iterator[TidingsNode]:
 
 @pytest.mark.world
 @pytest.mark.L3
+@pytest.mark.usefixtures("many_files")
 class TestThousand:
     async def test_a_thousand_hear_everything_in_order(self, node: TidingsNode) -> None:
         tokens = [token(str(number)) for number in range(1000)]
