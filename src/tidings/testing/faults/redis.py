@@ -6,6 +6,7 @@ come back, and whoever needs them connects or loads again.
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from typing import Any, ClassVar, Protocol
 
 from redis.exceptions import RedisError
@@ -138,11 +139,13 @@ class Refusing(RedisFault):
             self._note()
         return self._did
 
+    @abstractmethod
     def turn_on(self) -> None:
-        raise NotImplementedError
+        """Let Redis refuse commands from now on."""
 
+    @abstractmethod
     def turn_off(self) -> None:
-        raise NotImplementedError
+        """Let it take them again."""
 
     def _note(self) -> None:
         refused = self._refused() - self._before
