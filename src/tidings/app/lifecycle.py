@@ -7,9 +7,9 @@ import gc
 import logging
 import math
 import os
-import resource
 import signal
 import socket
+import sys
 from collections.abc import Callable, Generator
 from types import FrameType
 
@@ -83,8 +83,13 @@ def _collect_less() -> None:
 
 def _open_many_files() -> None:
     """Let this process have as many connections as it may: a shell's soft limit is often 1,024 files."""
+    if sys.platform == "win32":
+        return  # which has no such limit
+    import resource
+
     _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
-    resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
+    with contextlib.suppress(OSError, ValueError):  # Some systems call it unlimited and refuse to make it so.
+        resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
     LOGGER.debug(Line("file limit", {"files": most}))
 
 

@@ -85,4 +85,4 @@ async def _report(errand: Errand, done: asyncio.Future[None]) -> None:
         if not done.done():
             done.set_result(None)
     finally:
-        done.cancel()
+        done.cancel()  # Given up: nobody shall wait for ever. Without effect on what is done.
