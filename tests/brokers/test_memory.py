@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Collection, Coroutine
 from contextlib import suppress
 from typing import Any
 
@@ -53,6 +53,8 @@ class Reacting:
     def on_join(self, channel: str, info: ClientInfo) -> None: ...
 
     def on_leave(self, channel: str, info: ClientInfo) -> None: ...
+
+    def on_resumed(self, channels: Collection[str]) -> None: ...
 
 
 def answer(call: Coroutine[Any, Any, Any]) -> Any:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Collection
 from functools import partial
 from random import Random
 from typing import Any
@@ -55,6 +55,8 @@ class Post:
     def on_join(self, channel: str, info: ClientInfo) -> None: ...
 
     def on_leave(self, channel: str, info: ClientInfo) -> None: ...
+
+    def on_resumed(self, channels: Collection[str]) -> None: ...
 
     async def _hand_over(self, channel: str, publication: Publication, epoch: str) -> None:
         await self._turns()

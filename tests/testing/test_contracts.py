@@ -122,6 +122,9 @@ class Altered(MemoryBroker):
     def on_leave(self, channel, info):
         self.node.on_leave(channel, info)
 
+    def on_resumed(self, channels):
+        self.node.on_resumed(channels)
+
 
 # Who hears.
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any
 
 from tidings.app.settings import Settings
@@ -43,7 +44,7 @@ def node(
         version=version,
     )
     return Node(
-        broker(settings.broker.url, clock),
+        broker(settings, clock),
         policy,
         application or NoApplication(),
         clock=clock,
@@ -82,12 +83,34 @@ def terms(settings: Settings) -> TransportTerms:
     return TransportTerms(message_limit_bytes=client.message_limit_bytes, compression=client.compression)
 
 
-def broker(url: str, clock: Clock) -> Broker:
-    """The broker that a URL names. Raises `SettingsError` for one that this version does not have."""
-    scheme, _, _ = url.partition("://")
-    if scheme != "memory":
-        raise SettingsError(f'[broker] url = "{scheme}://…": this version has only memory://, within one process.')
-    return MemoryBroker(clock)
+def broker(settings: Settings, clock: Clock) -> Broker:
+    """The broker that the settings name. Raises `SettingsError` for one that cannot be had."""
+    section = settings.broker
+    scheme, _, _ = section.url.partition("://")
+    if scheme == "memory":
+        return MemoryBroker(clock)
+    if scheme.startswith("redis"):
+        with _needed("hiredis", "redis"):
+            from tidings.brokers.redis import RedisBroker, parse
+        return RedisBroker(
+            parse(section.url),
+            clock,
+            prefix=section.prefix,
+            publish_timeout=section.publish_timeout,
+            publish_queue_limit=section.publish_queue_limit,
+        )
+    raise SettingsError(f'[broker] url = "{scheme}://…": there are memory://, redis:// and its variants.')
+
+
+@contextmanager
+def _needed(module: str, extra: str) -> Iterator[None]:
+    """Around the import of a part that comes with an extra."""
+    try:
+        yield
+    except ModuleNotFoundError as error:
+        if error.name != module:
+            raise
+        raise SettingsError(f'[broker] url needs the extra "{extra}": pip install "tidings[{extra}]".') from error
 
 
 def channel_options(namespace: str, options: Mapping[str, Any]) -> ChannelOptions:

@@ -17,7 +17,7 @@ Errors
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Protocol, runtime_checkable
 
 from msgspec import Struct
@@ -82,6 +82,9 @@ class Receiver(Protocol):
 
     def on_leave(self, channel: str, info: ClientInfo) -> None:
         """Somebody left, here or on another node."""
+
+    def on_resumed(self, channels: Collection[str]) -> None:
+        """These channels are heard again, or for the first time. What was said in them before may have been missed."""
 
 
 class Broker(Protocol):

@@ -7,7 +7,7 @@ cannot decide without the broker (a gap) is asked here and answered later. Nothi
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Coroutine, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Coroutine, Iterable, Mapping, Sequence
 from functools import partial
 from typing import Any, Generic, TypeVar
 
@@ -214,6 +214,11 @@ class Hub(Generic[S]):
     def on_leave(self, channel: str, info: ClientInfo) -> None:
         if (topic := self._topics.get(channel)) is not None:
             topic.audience.leave(info)
+
+    def on_resumed(self, channels: Collection[str]) -> None:
+        for channel in channels:
+            if (topic := self._topics.get(channel)) is not None and topic.position is not None:
+                self._errands.add(channel, partial(self._compare, topic))
 
     # Private steps: opening a channel here.
 

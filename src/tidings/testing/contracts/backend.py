@@ -6,7 +6,7 @@ import asyncio
 import secrets
 import threading
 from collections import defaultdict
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, Protocol, Self
@@ -46,6 +46,7 @@ class Node:
         self.broker: FullBroker = broker
         self.epochs: defaultdict[str, set[str]] = defaultdict(set)
         self.threads: set[int] = set()
+        self.resumed: set[str] = set()
         self._log: defaultdict[str, list[tuple[str, Publication | ClientInfo]]] = defaultdict(list)
         self._patience = patience
         self._news = asyncio.Event()
@@ -97,6 +98,10 @@ class Node:
 
     def on_leave(self, channel: str, info: ClientInfo) -> None:
         self._note(channel, "leave", info)
+
+    def on_resumed(self, channels: Collection[str]) -> None:
+        self.resumed.update(channels)
+        self._news.set()
 
     def _note(self, channel: str, kind: str, what: Publication | ClientInfo) -> None:
         self.threads.add(threading.get_ident())

@@ -1,0 +1,180 @@
+"""Calls that outlast a broken line: waited for, repeated where that is safe, and given up in time.
+
+What a refusal means is decided here, by its first word: the server may not be ready yet, it may not have the key, or it
+may mean no.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from typing import Any
+
+from msgspec import Struct
+
+from tidings.brokers.redis.fleet import Fleet
+from tidings.brokers.redis.line import Line, LineLost, ReplyError, Word
+from tidings.brokers.redis.scripts import Script
+from tidings.brokers.redis.server import Server
+from tidings.errors import BrokerUnavailable
+
+NOT_READY = frozenset({"LOADING", "BUSY", "TRYAGAIN", "CLUSTERDOWN", "MASTERDOWN"})
+"""Refusals that end by themselves."""
+
+NOT_HERE = frozenset({"MOVED", "ASK", "READONLY", "UNBLOCKED"})
+"""Refusals of a server that is not, or is no more, the one to ask."""
+
+RETRY_PAUSE = 0.05
+"""Seconds between a refusal that may end by itself and the next attempt."""
+
+STALLED = 1.0
+"""Seconds without a sign of life after which a line counts as away, for the limit of those who wait."""
+
+UNKNOWN = "outcome unknown: the connection to the broker was lost before it answered"
+
+
+class Repetition(Struct, frozen=True):
+    """An attempt came before this one, and nobody knows what became of it: where it went, and when, in µs there."""
+
+    reign: str = ""
+    began: int = 0
+
+
+FIRST = Repetition()
+
+
+class Calls:
+    """Makes calls to whichever server has the key. `timeout` bounds each, in seconds, waiting and repeating included.
+
+    At most `queue_limit` publications wait for a server that is away. Every method raises `BrokerUnavailable`.
+    """
+
+    def __init__(self, fleet: Fleet, *, timeout: float, queue_limit: int) -> None:
+        self._fleet = fleet
+        self._timeout = timeout
+        self._queue_limit = queue_limit
+        self._outstanding = 0
+        self._stopped = ""
+
+    def stop(self, reason: str) -> None:
+        """Make all later calls fail, and those that wait as soon as their servers are gone."""
+        self._stopped = reason
+
+    async def run(self, script: Script, keys: Sequence[str], *arguments: Word) -> Any:
+        """Run a script that may safely be run twice."""
+        return await self.call(keys[0], b"EVALSHA", script.digest, len(keys), *keys, *arguments, script=script)
+
+    async def call(self, key: str, *words: Word, script: Script | None = None) -> Any:
+        """Make a call that may safely be made twice."""
+        return await self._bounded(self._until_answered(key, words, script))
+
+    async def publish_once(self, key: str, *words: Word) -> Any:
+        """Make a call that must not be made twice."""
+        return await self._publishing(self._until_answered(key, words, None, is_repeatable=False))
+
+    async def publish(self, script: Script, keys: Sequence[str], arguments: Sequence[Word], *, timed: bool) -> Any:
+        """Run a script that recognises its repetition.
+
+        It gets the reign of a first attempt as one more argument, "" the first time, and with `timed` the time as
+        another.
+        """
+        return await self._publishing(self._until_known(script, keys, arguments, timed=timed))
+
+    # Bounds.
+
+    async def _bounded(self, work: Any) -> Any:
+        if self._stopped:
+            work.close()
+            raise BrokerUnavailable(self._stopped)
+        try:
+            async with asyncio.timeout(self._timeout):
+                return await work
+        except TimeoutError:
+            raise BrokerUnavailable(f"no answer within {self._timeout:g} s: {self._reason()}") from None
+
+    async def _publishing(self, work: Any) -> Any:
+        if self._outstanding >= self._queue_limit and self._is_away():
+            work.close()
+            raise BrokerUnavailable(f"{self._outstanding} publications wait for the broker already: {self._reason()}")
+        self._outstanding += 1
+        try:
+            return await self._bounded(work)
+        finally:
+            self._outstanding -= 1
+
+    def _is_away(self) -> bool:
+        lines = [server.commands.line for server in self._fleet.servers()]
+        return not lines or any(line is None or line.quiet() > STALLED for line in lines)
+
+    def _reason(self) -> str:
+        reasons = {server.commands.reason for server in self._fleet.servers() if server.commands.reason}
+        return "; ".join(sorted(reasons)) or "the server does not answer"
+
+    # Attempts.
+
+    async def _until_answered(
+        self, key: str, words: Sequence[Word], script: Script | None, *, is_repeatable: bool = True
+    ) -> Any:
+        while True:
+            try:
+                server = await self._fleet.server(key)
+                line = server.commands.line or await server.commands.wait()
+                return await self._attempt(line, words, script)
+            except LineLost as lost:
+                self._check_stopped()
+                if lost.sent and not is_repeatable:
+                    raise BrokerUnavailable(UNKNOWN) from lost
+            except ReplyError as refusal:
+                await self.bear(refusal)
+
+    async def _until_known(self, script: Script, keys: Sequence[str], arguments: Sequence[Word], *, timed: bool) -> Any:
+        loop = asyncio.get_running_loop()
+        first = FIRST
+        while True:
+            try:
+                server = await self._fleet.server(keys[0])
+                line = server.commands.line or await server.commands.wait()
+                began = loop.time()
+                more = (first.reign, first.began) if timed else (first.reign,)
+                words = (b"EVALSHA", script.digest, len(keys), *keys, *arguments, *more)
+                answer = await self._attempt(line, words, script)
+            except LineLost as lost:
+                self._check_stopped()
+                if lost.sent and first is FIRST:
+                    first = _attempted(server, began)
+            except ReplyError as refusal:
+                await self.bear(refusal)
+            else:
+                if answer[0] == b"unknown":
+                    raise BrokerUnavailable(UNKNOWN)
+                return answer
+
+    async def _attempt(self, line: Line, words: Sequence[Word], script: Script | None) -> Any:
+        try:
+            return await line.call(*words)
+        except ReplyError as refusal:
+            if refusal.kind != "NOSCRIPT" or script is None:
+                raise
+        # Somebody has flushed the scripts; sent as text, it is known again from then on.
+        return await line.call(b"EVAL", script.text, *words[2:])
+
+    async def bear(self, refusal: ReplyError) -> None:
+        """Wait until another attempt makes sense. Raises `BrokerUnavailable` where it never does."""
+        if refusal.kind in NOT_HERE:
+            self._fleet.doubt()
+        elif refusal.kind not in NOT_READY:
+            raise BrokerUnavailable(f"the broker refuses: {refusal}") from refusal
+        await asyncio.sleep(RETRY_PAUSE)
+
+    def _check_stopped(self) -> None:
+        if self._stopped:
+            raise BrokerUnavailable(self._stopped)
+
+
+def _attempted(server: Server, began: float) -> Repetition:
+    assert server.reign is not None, "a line is up only when the reign is known"
+    return Repetition(server.reign.id, server.reign.microseconds(began - MARGIN))
+
+
+MARGIN = 1.0
+"""Seconds by which a first attempt is taken to be earlier than it was: clocks are compared over a network."""

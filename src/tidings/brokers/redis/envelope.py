@@ -1,0 +1,105 @@
+"""What travels over Redis, as bytes.
+
+A publication's body is made by the node that publishes, and no script looks into it; offset, epoch and time are written
+in front of it by whoever gives them:
+
+    p<offset>:<epoch>:<microseconds>:<body>     a publication
+    j<body>  l<body>                            somebody joined, somebody left
+
+Bodies are MessagePack arrays. Nothing is ever unpickled.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import msgspec
+from msgspec import Struct
+
+from tidings.model import ClientInfo, Publication
+
+PUBLICATION, JOIN, LEAVE = b"p", b"j", b"l"
+MICROSECONDS = 1_000_000
+
+
+class Who(Struct, frozen=True, array_like=True):
+    """A client."""
+
+    user: str
+    client: str
+    conn_info: bytes = b""
+    chan_info: bytes = b""
+
+
+class Body(Struct, frozen=True, array_like=True):
+    """What a publication brings along."""
+
+    data: bytes
+    who: Who | None = None
+    tags: dict[str, str] = {}
+
+
+_encoder = msgspec.msgpack.Encoder()
+_bodies = msgspec.msgpack.Decoder(Body)
+_clients = msgspec.msgpack.Decoder(Who)
+
+
+def encode_body(publication: Publication) -> bytes:
+    """What is the publisher's of a publication; offset and time are not."""
+    info = publication.info
+    return _encoder.encode(Body(publication.data, None if info is None else _who(info), publication.tags))
+
+
+def decode_body(body: bytes, offset: int, microseconds: bytes) -> Publication:
+    """Raises `ValueError` for what is no body."""
+    content = _bodies.decode(body)
+    info = None if content.who is None else _info(content.who)
+    return Publication(content.data, offset, info, content.tags, int(microseconds) / MICROSECONDS)
+
+
+def stamped(body: bytes, time: float) -> bytes:
+    """The message of a publication that is not kept."""
+    return b"p0::%d:%b" % (time * MICROSECONDS, body)
+
+
+def decode_publication(message: bytes) -> tuple[Publication, str]:
+    """A publication and its epoch. Raises `ValueError`."""
+    offset, epoch, microseconds, body = message[1:].split(b":", 3)
+    return decode_body(body, int(offset), microseconds), epoch.decode()
+
+
+def decode_entry(entry: Sequence[object]) -> Publication:
+    """A publication as a stream retains it: the id, and the fields b, t, i in this order. Raises `ValueError`."""
+    match entry:
+        case [bytes(identifier), [_, bytes(body), _, bytes(microseconds), *_]]:
+            return decode_body(body, int(identifier.partition(b"-")[0]), microseconds)
+    raise ValueError(f"{entry!r} is no entry of a stream")
+
+
+def encode_info(info: ClientInfo) -> bytes:
+    return _encoder.encode(_who(info))
+
+
+def decode_info(data: bytes) -> ClientInfo:
+    """Raises `ValueError`."""
+    return _info(_clients.decode(data))
+
+
+def encode_shown(info: ClientInfo) -> bytes:
+    """Somebody who is present. In front stands the user, where a script can read it: "<bytes>:<user>"."""
+    user = info.user.encode()
+    return b"%d:%b%b" % (len(user), user, encode_info(info))
+
+
+def decode_shown(shown: bytes) -> ClientInfo:
+    """Raises `ValueError`."""
+    length, _, rest = shown.partition(b":")
+    return decode_info(rest[int(length) :])
+
+
+def _who(info: ClientInfo) -> Who:
+    return Who(info.user, info.client, info.conn_info, info.chan_info)
+
+
+def _info(who: Who) -> ClientInfo:
+    return ClientInfo(who.user, who.client, who.conn_info, who.chan_info)

@@ -1,0 +1,234 @@
+"""Which servers there are, and which of them has a key.
+
+One server by itself, or whichever one the sentinels call the master, is `OneServer`. A cluster is as many servers as it
+has primaries, each with its share of the slots; the map of the slots is read again whenever it turns out to be old.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Collection, Iterable, Sequence
+from contextlib import suppress
+from typing import Any, Protocol
+
+from tidings.brokers.redis.address import Address, Deployment, Endpoint, named
+from tidings.brokers.redis.introduction import Introduction, ask_sentinels
+from tidings.brokers.redis.keys import slot
+from tidings.brokers.redis.line import Line, LineLost, Push, ReplyError
+from tidings.brokers.redis.server import Server, Verbs
+
+ROUTINE = 30.0
+"""Seconds between two looks at a map of slots that nobody complains about."""
+
+TROUBLE = 0.5
+"""Seconds between two looks while a server is away: a replica may be taking its place."""
+
+MakeServer = Callable[..., Server]
+
+
+class Fleet(Protocol):
+    """All servers of an address."""
+
+    def start(self) -> None:
+        """Begin to connect. Repeating it is harmless."""
+
+    async def stop(self, reason: str) -> None:
+        """Let go of all of them."""
+
+    def servers(self) -> Collection[Server]:
+        """Those that are known now."""
+
+    async def server(self, key: str) -> Server:
+        """The one that has a key, as soon as it is known. Cancel it to wait no longer."""
+
+    def doubt(self) -> None:
+        """A server says that it does not have what it should: look again."""
+
+
+class Ears(Protocol):
+    """Who is told what the servers say."""
+
+    def on_message(self, name: bytes, content: bytes) -> None: ...
+
+    def on_heard(self, names: Collection[str]) -> None: ...
+
+
+def fleet(address: Address, ears: Ears, name: str) -> Fleet:
+    """Raises `SettingsError` for certificates that cannot be used."""
+    introduction = Introduction(address, name)
+    if address.deployment is Deployment.CLUSTER:
+        return Cluster(address, introduction, ears)
+    return OneServer(address, introduction, ears)
+
+
+class OneServer:
+    """A single server. With sentinels its address is asked anew for every attempt to connect."""
+
+    def __init__(self, address: Address, introduction: Introduction, ears: Ears) -> None:
+        self._address = address
+        self._introduction = introduction
+        self._server = Server(
+            str(address),
+            self._open,
+            Verbs(sharded=False),
+            on_message=ears.on_message,
+            on_heard=ears.on_heard,
+            on_evicted=self.doubt,
+        )
+
+    def start(self) -> None:
+        self._server.start()
+
+    async def stop(self, reason: str) -> None:
+        await self._server.stop(reason)
+
+    def servers(self) -> Collection[Server]:
+        return [self._server]
+
+    async def server(self, key: str) -> Server:
+        return self._server
+
+    def doubt(self) -> None:
+        """It is no master any more: connect anew, which finds out who is."""
+        for link in (self._server.commands, self._server.messages):
+            if link.line is not None:
+                link.line.end("the server is not the master any more")
+
+    async def _open(self, on_push: Callable[[Push], None], on_lost: Callable[[str], None]) -> Line:
+        endpoint = self._address.endpoints[0]
+        if self._address.deployment is Deployment.SENTINEL:
+            endpoint = await ask_sentinels(self._introduction, self._address)
+        return await self._introduction.open(endpoint, on_push, on_lost)
+
+
+class SlotMap:
+    """Which endpoint has which slot. Empty until it was read."""
+
+    def __init__(self, answer: Sequence[Sequence[Any]] = (), asked: Endpoint = ("", 0)) -> None:
+        """Takes the answer to CLUSTER SLOTS. A primary without a host is the server that was asked."""
+        self._ranges = [
+            (int(first), int(last), ((primary[0] or b"").decode() or asked[0], int(primary[1])))
+            for first, last, primary, *_ in answer
+        ]
+
+    def endpoint(self, of_slot: int) -> Endpoint | None:
+        """The primary of a slot; None where nobody is known to have it."""
+        return next((endpoint for first, last, endpoint in self._ranges if first <= of_slot <= last), None)
+
+    def endpoints(self) -> set[Endpoint]:
+        return {endpoint for _, _, endpoint in self._ranges}
+
+
+class Cluster:
+    """All primaries of a cluster."""
+
+    def __init__(self, address: Address, introduction: Introduction, ears: Ears) -> None:
+        self._address = address
+        self._introduction = introduction
+        self._ears = ears
+        self._verbs = Verbs(sharded=True)
+        self._map = SlotMap()
+        self._servers: dict[Endpoint, Server] = {}
+        self._doubted = asyncio.Event()
+        self._mapped = asyncio.Event()
+        self._task: asyncio.Task[None] | None = None
+        self.reason = "not connected yet"
+
+    # Life.
+
+    def start(self) -> None:
+        if self._task is None:
+            self._task = asyncio.get_running_loop().create_task(self._keep_mapped(), name="map of the cluster")
+
+    async def stop(self, reason: str) -> None:
+        if self._task is not None:
+            self._task.cancel()
+            await asyncio.wait([self._task])
+        await asyncio.gather(*(server.stop(reason) for server in self._servers.values()))
+
+    # The servers.
+
+    def servers(self) -> Collection[Server]:
+        return list(self._servers.values())
+
+    async def server(self, key: str) -> Server:
+        number = slot(key)
+        while (endpoint := self._map.endpoint(number)) is None:
+            self._mapped.clear()
+            self.doubt()
+            await self._mapped.wait()
+        return self._servers[endpoint]
+
+    def doubt(self) -> None:
+        self._doubted.set()
+
+    # Private steps.
+
+    async def _keep_mapped(self) -> None:
+        while True:
+            self._doubted.clear()
+            with suppress(OSError, LineLost, ReplyError):
+                await self._map_again()
+            in_trouble = not self._servers or any(server.reason for server in self._servers.values())
+            with suppress(TimeoutError):
+                await asyncio.wait_for(self._doubted.wait(), TROUBLE if in_trouble else ROUTINE)
+            # Not faster than this, however many calls complain.
+            await asyncio.sleep(TROUBLE / 10)
+
+    async def _map_again(self) -> None:
+        self._map = await self._read_map()
+        for endpoint in self._map.endpoints() - self._servers.keys():
+            self._servers[endpoint] = self._new_server(endpoint)
+        homeless: dict[Endpoint, set[str]] = {}
+        for endpoint, server in self._servers.items():
+            for name in self._strangers(endpoint, server.wanted):
+                server.wanted.discard(name)
+                home = self._map.endpoint(slot(name))
+                homeless.setdefault(home if home is not None else endpoint, set()).add(name)
+        self._mapped.set()
+        await self._retire(self._servers.keys() - self._map.endpoints())
+        for endpoint, names in homeless.items():
+            with suppress(LineLost, ReplyError):
+                await self._servers[endpoint].adopt(names)
+
+    def _strangers(self, endpoint: Endpoint, names: Iterable[str]) -> list[str]:
+        """Those that another server has now. While nobody has a slot, its channels stay where they are."""
+        return [name for name in names if self._map.endpoint(slot(name)) not in (endpoint, None)]
+
+    async def _retire(self, endpoints: Collection[Endpoint]) -> None:
+        for endpoint in endpoints:
+            if not self._servers[endpoint].wanted:
+                await self._servers.pop(endpoint).stop(f"{named(endpoint)} left the cluster")
+
+    def _new_server(self, endpoint: Endpoint) -> Server:
+        async def open_line(on_push: Callable[[Push], None], on_lost: Callable[[str], None]) -> Line:
+            return await self._introduction.open(endpoint, on_push, on_lost)
+
+        server = Server(
+            named(endpoint),
+            open_line,
+            self._verbs,
+            on_message=self._ears.on_message,
+            on_heard=self._ears.on_heard,
+            on_evicted=self.doubt,
+        )
+        server.start()
+        return server
+
+    async def _read_map(self) -> SlotMap:
+        """Ask whoever answers first, of those that are connected and those that the address names."""
+        for endpoint, server in self._servers.items():
+            if (line := server.commands.line) is not None:
+                with suppress(LineLost, ReplyError, TimeoutError):
+                    return SlotMap(await asyncio.wait_for(line.call(b"CLUSTER", b"SLOTS"), 1.0), endpoint)
+        for endpoint in self._address.endpoints:
+            with suppress(OSError, LineLost, ReplyError, TimeoutError):
+                return await asyncio.wait_for(self._ask(endpoint), 1.0)
+        raise OSError("no server of the cluster answers")
+
+    async def _ask(self, endpoint: Endpoint) -> SlotMap:
+        line = await self._introduction.open(endpoint, lambda push: None, lambda reason: None)
+        try:
+            return SlotMap(await line.call(b"CLUSTER", b"SLOTS"), endpoint)
+        finally:
+            line.end("asked")

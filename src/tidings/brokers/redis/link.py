@@ -1,0 +1,183 @@
+"""A line that comes back: connected again and again, for as long as it is wanted.
+
+A breaker governs the attempts. Callers wait for the line as long as they like; in the order in which they came they go
+on when it is up. A server that says nothing is found out in two ways: the kernel's keep-alive, and a probe of our own,
+because a half-open connection looks like a quiet one.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+from collections.abc import Awaitable, Callable
+from contextlib import suppress
+from typing import Protocol
+
+from tidings.balancer.breaker import Breaker
+from tidings.brokers.redis.line import Line, LineLost, Push, ReplyError
+
+CONNECT_TIMEOUT = 3.0
+"""Seconds for everything until a line is up: name, handshakes, introduction."""
+
+SILENCE = 3.0
+"""Seconds that a due reply may be without a sign of life before the line is given up."""
+
+PROBE_INTERVAL = 5.0
+"""Seconds of idleness after which the server is asked for a sign of life."""
+
+WATCH_INTERVAL = 0.5
+
+KEEPALIVE = {"TCP_KEEPIDLE": 15, "TCP_KEEPINTVL": 5, "TCP_KEEPCNT": 3}
+"""After 15 s of silence, three probes 5 s apart; the names of Linux, passed over where a system lacks them."""
+
+
+class Opening(Protocol):
+    """How a line is opened: connected, introduced, and fit for use."""
+
+    async def __call__(self, on_push: Callable[[Push], None], on_lost: Callable[[str], None]) -> Line:
+        """Raises `OSError`, `LineLost` or `ReplyError` when it cannot be had now."""
+
+
+class Link:
+    """Keeps a line up. Made and used in one loop.
+
+    `open_line` opens it, `on_up` is awaited before anybody else may use it, `on_push` gets what is said unasked.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        open_line: Opening,
+        *,
+        on_up: Callable[[Line], Awaitable[None]] | None = None,
+        on_push: Callable[[Push], None] | None = None,
+        breaker: Breaker | None = None,
+    ) -> None:
+        self._name = name
+        self._open_line = open_line
+        self._on_up = on_up
+        self._on_push = on_push or (lambda push: None)
+        self._breaker = breaker or Breaker()
+        self._line: Line | None = None
+        self._up = asyncio.Event()
+        self._task: asyncio.Task[None] | None = None
+        self._gone = ""
+        self.reason = "not connected yet"
+        """Why there is no line, for people; "" while there is one."""
+
+    def __repr__(self) -> str:
+        return f"<Link {self._name}: {self.reason or 'up'}>"
+
+    # Life.
+
+    def start(self) -> None:
+        """Begin to connect. Repeating it is harmless."""
+        if self._task is None:
+            self._task = asyncio.get_running_loop().create_task(self._keep_up(), name=f"link {self._name}")
+
+    async def stop(self, reason: str) -> None:
+        """Let go, for good. Whoever waits for the line or for a reply gets `LineLost`."""
+        self._gone = reason
+        self._up.set()
+        if self._task is not None:
+            self._task.cancel()
+            await asyncio.wait([self._task])
+        self.reason = reason
+
+    # The line.
+
+    @property
+    def line(self) -> Line | None:
+        """The line, while it is up."""
+        return self._line
+
+    async def wait(self) -> Line:
+        """The line, as soon as it is up. Cancel it to wait no longer. Raises `LineLost` when it will never be."""
+        while self._line is None:
+            if self._gone:
+                raise LineLost(self._gone, sent=False)
+            await self._up.wait()
+        return self._line
+
+    # Private steps.
+
+    async def _keep_up(self) -> None:
+        loop = asyncio.get_running_loop()
+        while True:
+            if not self._breaker.attempt(loop.time()):
+                await asyncio.sleep(max(0.0, (self._breaker.deadline() or 0.0) - loop.time()))
+                continue
+            lost: asyncio.Future[str] = loop.create_future()
+            try:
+                line = await self._connect(lost)
+            except (OSError, LineLost, ReplyError, TimeoutError) as error:
+                self.reason = _reason(error)
+                self._breaker.failed(loop.time())
+                continue
+            self._breaker.succeeded()
+            self._line, self.reason = line, ""
+            self._up.set()
+            try:
+                self.reason = await self._watch(line, lost)
+            finally:
+                self._line = None
+                if not self._gone:
+                    self._up.clear()
+                line.end(self._gone or self.reason)
+
+    async def _connect(self, lost: asyncio.Future[str]) -> Line:
+        """A line that is up, or nothing is left of the attempt."""
+
+        def note(reason: str) -> None:
+            if not lost.done():
+                lost.set_result(reason)
+
+        line = None
+        try:
+            async with asyncio.timeout(CONNECT_TIMEOUT):
+                line = await self._open_line(self._on_push, note)
+                if self._on_up is not None:
+                    await self._on_up(line)
+        except BaseException as error:
+            if line is not None:
+                line.end(str(error))
+            raise
+        return line
+
+    async def _watch(self, line: Line, lost: asyncio.Future[str]) -> str:
+        """Wait until the line is lost, and say why. Sees to it that a dead one is."""
+        loop = asyncio.get_running_loop()
+        probe_at = loop.time() + PROBE_INTERVAL
+        while not lost.done():
+            await asyncio.wait([lost], timeout=WATCH_INTERVAL)
+            if line.quiet() > SILENCE:
+                line.end(f"the server did not answer within {SILENCE:g} s")
+            elif loop.time() >= probe_at:
+                probe_at = loop.time() + PROBE_INTERVAL
+                if not line.waiting:
+                    with suppress(LineLost):
+                        line.call(b"PING").add_done_callback(_forget)
+        return lost.result()
+
+
+def keep_alive(transport: asyncio.BaseTransport) -> None:
+    """Ask the kernel to find out about peers that are gone without a word."""
+    connection = transport.get_extra_info("socket")
+    if connection is None:
+        return
+    connection.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+    for name, value in KEEPALIVE.items():
+        if hasattr(socket, name):
+            connection.setsockopt(socket.IPPROTO_TCP, getattr(socket, name), value)
+
+
+def _forget(probe: asyncio.Future[object]) -> None:
+    """What a probe says does not matter; that it says something does."""
+    if not probe.cancelled():
+        probe.exception()
+
+
+def _reason(error: Exception) -> str:
+    if isinstance(error, TimeoutError):
+        return f"no answer within {CONNECT_TIMEOUT:g} s"
+    return str(error) or type(error).__name__

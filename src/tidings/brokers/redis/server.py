@@ -1,0 +1,148 @@
+"""One Redis server as a node uses it: a line for calls, and a line for the messages of channels.
+
+Two lines, because the server treats them differently: a subscriber that reads slowly is thrown out, and `CLIENT KILL
+TYPE pubsub` shall not make the outcome of a publication unknown.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Collection, Iterable, Iterator
+from itertools import islice
+from typing import TypeVar
+
+from tidings.brokers.redis import scripts
+from tidings.brokers.redis.keys import slot
+from tidings.brokers.redis.line import Line, LineLost, Push
+from tidings.brokers.redis.link import Link, Opening
+from tidings.brokers.redis.reign import Reign, read_reign
+
+T = TypeVar("T")
+
+CHUNK = 500
+"""Channels in one command."""
+
+
+class Verbs:
+    """The pub/sub commands: the ordinary ones, or those of a cluster, where a channel lives on one server."""
+
+    def __init__(self, *, sharded: bool) -> None:
+        self.sharded = sharded
+        self.publish, self.subscribe, self.unsubscribe = (
+            (b"SPUBLISH", b"SSUBSCRIBE", b"SUNSUBSCRIBE") if sharded else (b"PUBLISH", b"SUBSCRIBE", b"UNSUBSCRIBE")
+        )
+
+    def groups(self, names: Iterable[str]) -> Iterator[list[str]]:
+        """Names that may be in one command together: in a cluster those of one slot."""
+        if not self.sharded:
+            yield from _chunks(names, CHUNK)
+            return
+        by_slot: dict[int, list[str]] = {}
+        for name in names:
+            by_slot.setdefault(slot(name), []).append(name)
+        for group in by_slot.values():
+            yield from _chunks(group, CHUNK)
+
+
+class Server:
+    """The two links to a server, and what the node wants to hear from it.
+
+    `on_message` gets a message's channel and content, `on_heard` the channels that are heard from now on: what was said
+    in them before may have been missed. `on_evicted` hears that the server does not have a channel any more.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        open_line: Opening,
+        verbs: Verbs,
+        *,
+        on_message: Callable[[bytes, bytes], None],
+        on_heard: Callable[[Collection[str]], None],
+        on_evicted: Callable[[], None],
+    ) -> None:
+        self.name = name
+        self.wanted: set[str] = set()
+        self.reign: Reign | None = None
+        """Of the master at the other end of the present, or else the last, line for calls."""
+        self._heard: set[str] = set()
+        self._verbs = verbs
+        self._on_message = on_message
+        self._on_heard = on_heard
+        self._on_evicted = on_evicted
+        self.commands = Link(f"for calls to {name}", open_line, on_up=self._prepare)
+        self.messages = Link(f"for messages from {name}", open_line, on_up=self._resume, on_push=self._take)
+
+    def start(self) -> None:
+        self.commands.start()
+        self.messages.start()
+
+    async def stop(self, reason: str) -> None:
+        await asyncio.gather(self.commands.stop(reason), self.messages.stop(reason))
+
+    @property
+    def reason(self) -> str:
+        """Why it cannot be used, "" when it can."""
+        return self.commands.reason or self.messages.reason
+
+    # Channels.
+
+    async def subscribe(self, name: str) -> None:
+        """Hear a channel from now on. Raises `LineLost` only when the server is given up, and `ReplyError`."""
+        self.wanted.add(name)
+        while True:
+            line = await self.messages.wait()
+            if name in self._heard:
+                return
+            try:
+                await line.listen(self._verbs.subscribe, [name])
+            except LineLost:
+                continue
+            if self.messages.line is line:
+                self._heard.add(name)
+
+    async def unsubscribe(self, name: str) -> None:
+        """Hear it no longer. A server that is away forgets by itself."""
+        self.wanted.discard(name)
+        self._heard.discard(name)
+        if (line := self.messages.line) is not None:
+            try:
+                await line.listen(self._verbs.unsubscribe, [name])
+            except LineLost:
+                return
+
+    async def adopt(self, names: Collection[str]) -> None:
+        """Take over channels that another server had."""
+        self.wanted.update(names)
+        if (line := self.messages.line) is not None:
+            await self._listen(line, names)
+
+    # Private steps.
+
+    async def _prepare(self, line: Line) -> None:
+        self.reign = await read_reign(line)
+        await asyncio.gather(*(line.call(b"SCRIPT", b"LOAD", script.text) for script in scripts.ALL))
+
+    async def _resume(self, line: Line) -> None:
+        await read_reign(line)
+        self._heard = set()
+        await self._listen(line, list(self.wanted))
+
+    async def _listen(self, line: Line, names: Collection[str]) -> None:
+        for group in self._verbs.groups(names):
+            await line.listen(self._verbs.subscribe, group)
+            self._heard.update(self.wanted.intersection(group))
+        self._on_heard(names)
+
+    def _take(self, push: Push) -> None:
+        match push:
+            case [b"message" | b"smessage", name, content]:
+                self._on_message(name, content)
+            case [b"sunsubscribe", *_]:
+                self._on_evicted()
+
+
+def _chunks(items: Iterable[T], size: int) -> Iterator[list[T]]:
+    iterator = iter(items)
+    while chunk := list(islice(iterator, size)):
+        yield chunk
