@@ -85,7 +85,7 @@ class TestSettings:
         monkeypatch.chdir(tmp_path)
         assert Tidings("memory://", settings=settings).settings.broker.url == "memory://"
         with pytest.raises(SettingsError, match="memory://"):
-            Tidings("redis://localhost", settings=settings)
+            Tidings("kafka://localhost", settings=settings)
 
     @pytest.mark.parametrize(
         ("settings", "sentence"),

@@ -58,6 +58,8 @@ class Post:
 
     def on_resumed(self, channels: Collection[str]) -> None: ...
 
+    def on_message(self, message: bytes) -> None: ...
+
     async def _hand_over(self, channel: str, publication: Publication, epoch: str) -> None:
         await self._turns()
         self._receiver.on_publication(channel, publication, epoch)

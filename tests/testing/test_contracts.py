@@ -17,8 +17,8 @@ import pytest
 from msgspec.structs import replace
 
 from tidings.brokers.base import NO_GUARD, Accepted, Page
-from tidings.brokers.expiring import Expiring
 from tidings.brokers.memory import MemoryBackend, MemoryBroker
+from tidings.brokers.memory.expiring import Expiring
 from tidings.clock import ManualClock
 from tidings.model import ClientInfo, StreamPosition
 from tidings.testing.contracts import Backend, BrokerContract, Contract, HistoryContract, Node, PresenceContract
@@ -124,6 +124,9 @@ class Altered(MemoryBroker):
 
     def on_resumed(self, channels):
         self.node.on_resumed(channels)
+
+    def on_message(self, message):
+        self.node.on_message(message)
 
 
 # Who hears.

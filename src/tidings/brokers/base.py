@@ -86,6 +86,9 @@ class Receiver(Protocol):
     def on_resumed(self, channels: Collection[str]) -> None:
         """These channels are heard again, or for the first time. What was said in them before may have been missed."""
 
+    def on_message(self, message: bytes) -> None:
+        """Another node, or this one, has sent something to all nodes or to this one; see `ConnectsNodes`."""
+
 
 class Broker(Protocol):
     """Carries publications between nodes, at most once and in order.
@@ -180,3 +183,67 @@ class KeepsPresence(Protocol):
 
     async def count(self, channel: str) -> tuple[int, int]:
         """How many clients and how many different users are in the channel."""
+
+
+@runtime_checkable
+class ConnectsNodes(Protocol):
+    """Lets the nodes of one backend know of each other, and speak with each other.
+
+    A node's card lives until it is withdrawn or its lease runs out. What one node sends, one after the other, reaches
+    each other node in that order, at most once: a node that is not heard from is not waited for.
+    """
+
+    async def join(self, node: str, card: bytes, lease: float) -> None:
+        """Be known under a name for the next `lease` seconds, and hear what is sent to all and to that name.
+
+        Joining again renews the lease and shows the new card. A broker joins under one name.
+        """
+
+    async def quit(self, node: str) -> None:
+        """Be known no longer. Repeating it is harmless."""
+
+    async def nodes(self) -> Mapping[str, bytes]:
+        """The cards of the nodes that are alive, by name."""
+
+    async def send(self, message: bytes, node: str = "") -> None:
+        """Send to one node, or to all; `Receiver.on_message` gets it, on the sender's own node too."""
+
+
+@runtime_checkable
+class KeepsConnections(Protocol):
+    """Knows which connections a user has, on whichever node, as leases."""
+
+    async def arrive(self, user: str, client: str, lease: float, *, limit: int = 0) -> bool:
+        """Count a connection in for the next `lease` seconds, unless the user has `limit` others; 0 is any number.
+
+        Looking and counting are one step. Whoever is counted already has the lease renewed, whatever the limit.
+        """
+
+    async def depart(self, user: str, client: str) -> None:
+        """Count a connection out. Repeating it is harmless."""
+
+    async def clients(self, user: str) -> Collection[str]:
+        """The connections of a user that are alive."""
+
+    async def show(self, node: str, changes: Mapping[str, bytes], lease: float) -> None:
+        """Say what a node's connections are: the changed ones, by client; b"" for one that is gone.
+
+        What is said of a node is forgotten `lease` seconds after the last call, which may come without changes.
+        """
+
+    async def shown(self, node: str) -> Mapping[str, bytes]:
+        """What was said of a node's connections, by client."""
+
+
+@runtime_checkable
+class KeepsSubscriptions(Protocol):
+    """Remembers the channels that a user is to be subscribed to whenever they connect. Nothing expires here."""
+
+    async def keep(self, user: str, channel: str, terms: bytes) -> None:
+        """Remember a channel with its terms; those of an earlier call are replaced."""
+
+    async def forget(self, user: str, channel: str = "") -> None:
+        """Forget a channel, or all of a user's. Repeating it is harmless."""
+
+    async def kept(self, user: str) -> Mapping[str, bytes]:
+        """The terms by channel."""

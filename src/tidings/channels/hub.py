@@ -51,6 +51,7 @@ class Hub(Generic[S]):
 
     `audience` makes the local side of a channel. `recovery_limit` is how many publications a recovery may hand over;
     a client that missed more is told that it is not recovered. `lease` is how long presence outlives a dead node.
+    `on_message` gets what other nodes send to this one, which is none of the hub's business.
     """
 
     def __init__(
@@ -63,6 +64,7 @@ class Hub(Generic[S]):
         hooks: Hooks,
         recovery_limit: int = 300,
         lease: float = 30.0,
+        on_message: Callable[[bytes], None] = lambda message: None,
     ) -> None:
         self.namespaces = namespaces
         self._broker = broker
@@ -71,6 +73,7 @@ class Hub(Generic[S]):
         self._hooks = hooks
         self._recovery_limit = recovery_limit
         self._lease = lease
+        self._on_message = on_message
         self._topics: dict[str, Topic[S]] = {}
         self._errands = Errands()
         self._subscriptions = BrokerSubscriptions(broker)
@@ -219,6 +222,9 @@ class Hub(Generic[S]):
         for channel in channels:
             if (topic := self._topics.get(channel)) is not None and topic.position is not None:
                 self._errands.add(channel, partial(self._compare, topic))
+
+    def on_message(self, message: bytes) -> None:
+        self._on_message(message)
 
     # Private steps: opening a channel here.
 

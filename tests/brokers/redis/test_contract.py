@@ -10,12 +10,19 @@ from tests.brokers.redis.ageing import REALLY, age
 from tidings.brokers.redis import RedisBroker, parse
 from tidings.clock import SystemClock
 from tidings.testing import RedisCluster, RedisSentinel, RedisServer
-from tidings.testing.contracts import Backend, BrokerContract, HistoryContract, PresenceContract
+from tidings.testing.contracts import (
+    Backend,
+    ConnectionsContract,
+    FullContract,
+    HistoryContract,
+    NodesContract,
+    PresenceContract,
+)
 
 pytestmark = [pytest.mark.world, pytest.mark.L3]
 
 
-class TestStandalone(BrokerContract, HistoryContract, PresenceContract):
+class TestStandalone(FullContract):
     """One server."""
 
     @pytest.fixture
@@ -24,7 +31,7 @@ class TestStandalone(BrokerContract, HistoryContract, PresenceContract):
         return Backend(lambda: RedisBroker(address, SystemClock()), partial(age, redis))
 
 
-class TestSentinel(BrokerContract, HistoryContract, PresenceContract):
+class TestSentinel(FullContract):
     """Whichever server the sentinels call the master."""
 
     @pytest.fixture
@@ -34,7 +41,7 @@ class TestSentinel(BrokerContract, HistoryContract, PresenceContract):
         return Backend(lambda: RedisBroker(address, SystemClock()), partial(age, redis_sentinel.master))
 
 
-class TestCluster(BrokerContract, HistoryContract, PresenceContract):
+class TestCluster(FullContract):
     """Three primaries, sharded pub/sub, all keys of a channel in one slot."""
 
     @pytest.fixture
@@ -52,7 +59,7 @@ class TestCluster(BrokerContract, HistoryContract, PresenceContract):
         return Backend(lambda: RedisBroker(address, SystemClock()), age_all)
 
 
-class TestRealTime(HistoryContract, PresenceContract):
+class TestRealTime(HistoryContract, PresenceContract, NodesContract, ConnectionsContract):
     """The same, with expiry that is waited for."""
 
     unit = 0.15

@@ -31,6 +31,7 @@ from tidings.brokers.redis.calls import Calls
 from tidings.brokers.redis.fleet import Fleet, fleet
 from tidings.brokers.redis.keys import Keys
 from tidings.brokers.redis.line import LineLost, ReplyError
+from tidings.brokers.redis.people import ConnectsNodes, KeepsConnections, KeepsSubscriptions, milliseconds
 from tidings.clock import Clock
 from tidings.errors import BrokerUnavailable
 from tidings.model import ClientInfo, Publication, StreamPosition
@@ -40,8 +41,8 @@ STOPPED = "the broker is not running"
 IDEMPOTENCY_MS = round(IDEMPOTENCY_TTL * 1000)
 
 
-class RedisBroker:
-    """A node on a Redis: a `Broker` that `KeepsHistory` and `KeepsPresence`.
+class RedisBroker(ConnectsNodes, KeepsConnections, KeepsSubscriptions):
+    """A node on a Redis: a `Broker` with every door that there is.
 
     `publish_timeout` is in seconds. Raises `SettingsError` for certificates, or a prefix, that cannot be used.
     """
@@ -77,7 +78,7 @@ class RedisBroker:
         self._receiver = receiver
         if self._fleet is None:
             self._fleet = fleet(self._address, self, f"tidings-{self._name}")
-            self._calls = Calls(self._fleet, timeout=self._timeout, queue_limit=self._queue_limit)
+            self._calls = Calls(self._fleet, self._verb, timeout=self._timeout, queue_limit=self._queue_limit)
         self._fleet.start()
         try:
             async with asyncio.timeout(self._timeout):
@@ -114,30 +115,23 @@ class RedisBroker:
         await self._hear(self._keys.bus(channel))
 
     async def unsubscribe(self, channel: str) -> None:
-        self._running()
-        assert self._fleet is not None
-        name = self._keys.bus(channel)
-        for server in self._fleet.servers():
-            if name in server.wanted:
-                await server.unsubscribe(name)
+        await self._hear_no_more(self._keys.bus(channel))
 
     async def publish(self, channel: str, publication: Publication, *, guard: Guard = NO_GUARD) -> Accepted:
         message = envelope.stamped(envelope.encode_body(publication), self._clock.now())
         bus = self._keys.bus(channel)
         if not guard.idempotency_key:
-            await self._running().publish_once(bus, self._verb, bus, message)
+            await self._running().send(bus, message)
             return Accepted()
         keys = [self._keys.once(channel, guard.idempotency_key)]
         arguments = (message, self._new_id(), self._verb, bus, IDEMPOTENCY_MS)
         return _accepted(await self._running().publish(scripts.PUBLISH, keys, arguments, timed=False))
 
     async def publish_join(self, channel: str, info: ClientInfo) -> None:
-        bus = self._keys.bus(channel)
-        await self._running().publish_once(bus, self._verb, bus, envelope.JOIN + envelope.encode_info(info))
+        await self._running().send(self._keys.bus(channel), envelope.JOIN + envelope.encode_info(info))
 
     async def publish_leave(self, channel: str, info: ClientInfo) -> None:
-        bus = self._keys.bus(channel)
-        await self._running().publish_once(bus, self._verb, bus, envelope.LEAVE + envelope.encode_info(info))
+        await self._running().send(self._keys.bus(channel), envelope.LEAVE + envelope.encode_info(info))
 
     # Streams.
 
@@ -154,8 +148,8 @@ class RedisBroker:
             envelope.encode_body(publication),
             identity,
             retention.size,
-            _ms(retention.ttl),
-            _ms(retention.meta_ttl),
+            milliseconds(retention.ttl),
+            milliseconds(retention.meta_ttl),
             identity,
             self._verb,
             self._keys.bus(channel),
@@ -178,7 +172,7 @@ class RedisBroker:
             scripts.READ,
             [self._keys.meta(channel), self._keys.stream(channel)],
             self._new_id(),
-            _ms(retention.meta_ttl),
+            milliseconds(retention.meta_ttl),
             "" if since is None else since,
             "" if limit is None else limit,
             int(reverse),
@@ -193,14 +187,19 @@ class RedisBroker:
 
     async def enter(self, channel: str, info: ClientInfo, lease: float) -> None:
         await self._running().run(
-            scripts.ENTER, self._presence(channel), _ms(lease), info.client, envelope.encode_shown(info)
+            scripts.ENTER,
+            self._presence(channel),
+            milliseconds(lease),
+            info.client,
+            envelope.labelled(info.user, envelope.encode_info(info)),
         )
 
     async def leave(self, channel: str, client: str) -> None:
         await self._running().run(scripts.LEAVE, self._presence(channel), client)
 
     async def present(self, channel: str) -> Mapping[str, ClientInfo]:
-        infos = map(envelope.decode_shown, await self._running().run(scripts.PRESENT, self._presence(channel)))
+        shown = await self._running().run(scripts.PRESENT, self._presence(channel))
+        infos = [envelope.decode_info(envelope.unlabelled(each)[1]) for each in shown]
         return {info.client: info for info in infos}
 
     async def count(self, channel: str) -> tuple[int, int]:
@@ -211,7 +210,10 @@ class RedisBroker:
 
     def on_message(self, name: bytes, content: bytes) -> None:
         receiver, channel = self._receiver, self._keys.channel(name.decode())
-        if receiver is None or channel is None:
+        if receiver is None:
+            return
+        if channel is None:
+            receiver.on_message(content)
             return
         with suppress(ValueError):  # Somebody else publishes under our names; nobody here can read it.
             match content[:1]:
@@ -239,6 +241,13 @@ class RedisBroker:
             for server in self._fleet.servers():
                 server.wanted.discard(name)
             raise BrokerUnavailable(f"no subscription within {self._timeout:g} s: {self._reason()}") from None
+
+    async def _hear_no_more(self, name: str) -> None:
+        self._running()
+        assert self._fleet is not None
+        for server in self._fleet.servers():
+            if name in server.wanted:
+                await server.unsubscribe(name)
 
     async def _subscribe_where_it_is(self, servers: Fleet, name: str) -> None:
         while True:
@@ -277,7 +286,3 @@ def _accepted(answer: list[object]) -> Accepted:
         case [int(offset), bytes(epoch), int(fresh)]:
             return Accepted(StreamPosition(offset, epoch.decode()), fresh=bool(fresh))
     raise BrokerUnavailable(f"a script answered {answer!r}, which is none of its answers")
-
-
-def _ms(seconds: float) -> int:
-    return max(1, round(seconds * 1000))

@@ -45,12 +45,14 @@ FIRST = Repetition()
 
 class Calls:
     """Makes calls to whichever server has the key. `timeout` bounds each, in seconds, waiting and repeating included.
+    `verb` is the command that publishes.
 
     At most `queue_limit` publications wait for a server that is away. Every method raises `BrokerUnavailable`.
     """
 
-    def __init__(self, fleet: Fleet, *, timeout: float, queue_limit: int) -> None:
+    def __init__(self, fleet: Fleet, verb: bytes, *, timeout: float, queue_limit: int) -> None:
         self._fleet = fleet
+        self._verb = verb
         self._timeout = timeout
         self._queue_limit = queue_limit
         self._outstanding = 0
@@ -68,9 +70,9 @@ class Calls:
         """Make a call that may safely be made twice."""
         return await self._bounded(self._until_answered(key, words, script))
 
-    async def publish_once(self, key: str, *words: Word) -> Any:
-        """Make a call that must not be made twice."""
-        return await self._publishing(self._until_answered(key, words, None, is_repeatable=False))
+    async def send(self, name: str, message: bytes) -> None:
+        """Send to whoever hears a pub/sub channel. Never done twice."""
+        await self._publishing(self._until_answered(name, (self._verb, name, message), None, is_repeatable=False))
 
     async def publish(self, script: Script, keys: Sequence[str], arguments: Sequence[Word], *, timed: bool) -> Any:
         """Run a script that recognises its repetition.

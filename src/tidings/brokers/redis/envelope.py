@@ -85,16 +85,16 @@ def decode_info(data: bytes) -> ClientInfo:
     return _info(_clients.decode(data))
 
 
-def encode_shown(info: ClientInfo) -> bytes:
-    """Somebody who is present. In front stands the user, where a script can read it: "<bytes>:<user>"."""
-    user = info.user.encode()
-    return b"%d:%b%b" % (len(user), user, encode_info(info))
+def labelled(label: str, content: bytes) -> bytes:
+    """Content behind a name, where a script can read it: "<bytes of the name>:<name><content>"."""
+    name = label.encode()
+    return b"%d:%b%b" % (len(name), name, content)
 
 
-def decode_shown(shown: bytes) -> ClientInfo:
+def unlabelled(data: bytes) -> tuple[str, bytes]:
     """Raises `ValueError`."""
-    length, _, rest = shown.partition(b":")
-    return decode_info(rest[int(length) :])
+    length, _, rest = data.partition(b":")
+    return rest[: int(length)].decode(), rest[int(length) :]
 
 
 def _who(info: ClientInfo) -> Who:

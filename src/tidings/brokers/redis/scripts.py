@@ -30,5 +30,6 @@ PRESENT = _script("present", "leases")
 COUNT = _script("count", "leases")
 ARRIVE = _script("arrive", "leases")
 CLIENTS = _script("clients", "leases")
+SHOW = _script("show")
 
-ALL = (APPEND, PUBLISH, READ, ENTER, LEAVE, PRESENT, COUNT, ARRIVE, CLIENTS)
+ALL = (APPEND, PUBLISH, READ, ENTER, LEAVE, PRESENT, COUNT, ARRIVE, CLIENTS, SHOW)

@@ -21,11 +21,33 @@ from __future__ import annotations
 import pytest
 
 # Asserts explain themselves only in modules that pytest has rewritten, which it does when they are first imported.
-pytest.register_assert_rewrite(f"{__name__}.broker", f"{__name__}.history", f"{__name__}.presence")
+pytest.register_assert_rewrite(
+    f"{__name__}.broker", f"{__name__}.history", f"{__name__}.presence", f"{__name__}.nodes", f"{__name__}.people"
+)
 
 from tidings.testing.contracts.backend import Backend, Contract, Node  # noqa: E402
 from tidings.testing.contracts.broker import BrokerContract  # noqa: E402
 from tidings.testing.contracts.history import HistoryContract  # noqa: E402
+from tidings.testing.contracts.nodes import NodesContract  # noqa: E402
+from tidings.testing.contracts.people import ConnectionsContract, SubscriptionsContract  # noqa: E402
 from tidings.testing.contracts.presence import PresenceContract  # noqa: E402
 
-__all__ = ["Backend", "BrokerContract", "Contract", "HistoryContract", "Node", "PresenceContract"]
+
+class FullContract(
+    BrokerContract, HistoryContract, PresenceContract, NodesContract, ConnectionsContract, SubscriptionsContract
+):
+    """Every promise there is."""
+
+
+__all__ = [
+    "Backend",
+    "BrokerContract",
+    "ConnectionsContract",
+    "Contract",
+    "FullContract",
+    "HistoryContract",
+    "Node",
+    "NodesContract",
+    "PresenceContract",
+    "SubscriptionsContract",
+]

@@ -14,11 +14,18 @@ from typing import Any, Protocol, Self
 import pytest
 import pytest_asyncio
 
-from tidings.brokers.base import Broker, KeepsHistory, KeepsPresence
+from tidings.brokers.base import (
+    Broker,
+    ConnectsNodes,
+    KeepsConnections,
+    KeepsHistory,
+    KeepsPresence,
+    KeepsSubscriptions,
+)
 from tidings.model import ClientInfo, Publication
 
 
-class FullBroker(Broker, KeepsHistory, KeepsPresence, Protocol):
+class FullBroker(Broker, KeepsHistory, KeepsPresence, ConnectsNodes, KeepsConnections, KeepsSubscriptions, Protocol):
     """A broker with every door. A contract opens only the ones that it is about."""
 
 
@@ -47,6 +54,7 @@ class Node:
         self.epochs: defaultdict[str, set[str]] = defaultdict(set)
         self.threads: set[int] = set()
         self.resumed: set[str] = set()
+        self.messages: list[bytes] = []
         self._log: defaultdict[str, list[tuple[str, Publication | ClientInfo]]] = defaultdict(list)
         self._patience = patience
         self._news = asyncio.Event()
@@ -77,6 +85,11 @@ class Node:
         await self._until(lambda: any(publication.data == data for publication in self._publications(channel)))
         return [publication.data for publication in self._publications(channel)]
 
+    async def messages_heard(self, count: int) -> list[bytes]:
+        """What other nodes have sent to this one so far, at least `count`."""
+        await self._until(lambda: len(self.messages) >= count)
+        return list(self.messages)
+
     def _publications(self, channel: str) -> list[Publication]:
         return [what for _, what in self._log[channel] if isinstance(what, Publication)]
 
@@ -101,6 +114,10 @@ class Node:
 
     def on_resumed(self, channels: Collection[str]) -> None:
         self.resumed.update(channels)
+        self._news.set()
+
+    def on_message(self, message: bytes) -> None:
+        self.messages.append(message)
         self._news.set()
 
     def _note(self, channel: str, kind: str, what: Publication | ClientInfo) -> None:

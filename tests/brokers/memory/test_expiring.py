@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tidings.brokers.expiring import Expiring
+from tidings.brokers.memory.expiring import Expiring
 
 pytestmark = pytest.mark.core
 

@@ -1,8 +1,4 @@
-"""The in-process broker: subscriptions, streams and leases in the memory of one process.
-
-`MemoryBroker` is a node. What it connects to is a `MemoryBackend`: its own, or one that several nodes of the process
-share as they would share a Redis. The backend is plain and synchronous, with time as an argument, so that each call is
-one atomic step: when `publish` returns, every subscribed node has been told.
+"""What the nodes of one process share: subscriptions, streams and leases, in its memory.
 
 Memory is bounded by what lives. Streams are trimmed as they grow. Whatever has expired is out of sight at once, and
 removed by the calls that follow, no matter which channels they concern (`Expiring`); there is no task and no timer.
@@ -12,114 +8,14 @@ from __future__ import annotations
 
 import secrets
 from collections import deque
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 
 from msgspec import Struct
 
-from tidings.brokers.base import IDEMPOTENCY_TTL, NO_GUARD, Accepted, Guard, Page, Receiver, Retention
-from tidings.brokers.expiring import Expiring
-from tidings.clock import Clock
-from tidings.errors import BrokerUnavailable
+from tidings.brokers.base import IDEMPOTENCY_TTL, Accepted, Guard, Page, Receiver, Retention
+from tidings.brokers.memory.expiring import Expiring
+from tidings.brokers.memory.people import People
 from tidings.model import ClientInfo, Publication, StreamPosition
-
-
-class MemoryBroker:
-    """A node in this process: a `Broker` that `KeepsHistory` and `KeepsPresence`.
-
-    Two brokers see each other only where they were given the same `backend`; a node without one has its own. No call
-    ever waits. Calls before `start` and after `stop` raise `BrokerUnavailable`.
-    """
-
-    def __init__(self, clock: Clock, backend: MemoryBackend | None = None) -> None:
-        self._clock = clock
-        self._backend = backend or MemoryBackend()
-        self._receiver: Receiver | None = None
-        self._channels: set[str] = set()
-
-    async def start(self, receiver: Receiver) -> None:
-        self._receiver = receiver
-
-    async def stop(self) -> None:
-        if self._receiver is None:
-            return
-        for channel in self._channels:
-            self._backend.unsubscribe(channel, self._receiver)
-        self._channels.clear()
-        self._receiver = None
-
-    async def reach(self) -> None:
-        self._started()
-
-    async def subscribe(self, channel: str) -> None:
-        receiver = self._started()
-        if channel not in self._channels:
-            self._channels.add(channel)
-            self._backend.subscribe(channel, receiver)
-
-    async def unsubscribe(self, channel: str) -> None:
-        receiver = self._started()
-        if channel in self._channels:
-            self._channels.remove(channel)
-            self._backend.unsubscribe(channel, receiver)
-
-    async def publish(self, channel: str, publication: Publication, *, guard: Guard = NO_GUARD) -> Accepted:
-        return self._backend.publish(channel, publication, guard, self._turn())
-
-    async def publish_join(self, channel: str, info: ClientInfo) -> None:
-        self._turn()
-        self._backend.tell(channel, lambda receiver: receiver.on_join(channel, info))
-
-    async def publish_leave(self, channel: str, info: ClientInfo) -> None:
-        self._turn()
-        self._backend.tell(channel, lambda receiver: receiver.on_leave(channel, info))
-
-    async def append(
-        self, channel: str, publication: Publication, retention: Retention, *, guard: Guard = NO_GUARD
-    ) -> Accepted:
-        return self._backend.append(channel, publication, retention, guard, self._turn())
-
-    async def read(
-        self,
-        channel: str,
-        retention: Retention,
-        *,
-        since: int | None = None,
-        limit: int | None = None,
-        reverse: bool = False,
-    ) -> Page:
-        now = self._turn()
-        return self._backend.read(channel, retention, now, since=since, limit=limit, reverse=reverse)
-
-    async def remove(self, channel: str) -> None:
-        self._turn()
-        self._backend.remove(channel)
-
-    async def enter(self, channel: str, info: ClientInfo, lease: float) -> None:
-        now = self._turn()
-        self._backend.enter(channel, info, now + lease)
-
-    async def leave(self, channel: str, client: str) -> None:
-        self._turn()
-        self._backend.leave(channel, client)
-
-    async def present(self, channel: str) -> Mapping[str, ClientInfo]:
-        return self._backend.present(channel, self._turn())
-
-    async def count(self, channel: str) -> tuple[int, int]:
-        present = self._backend.present(channel, self._turn())
-        return len(present), len({info.user for info in present.values()})
-
-    def _started(self) -> Receiver:
-        if self._receiver is None:
-            raise BrokerUnavailable("the broker is not running")
-        return self._receiver
-
-    def _turn(self) -> float:
-        """Begin a call: it pays for a bit of sweeping, and happens at the time returned."""
-        self._started()
-        now = self._clock.now()
-        self._backend.sweep(now)
-        return now
 
 
 class Statistics(Struct, frozen=True):
@@ -151,6 +47,7 @@ class MemoryBackend:
         self._results: Expiring[tuple[str, str], Accepted] = Expiring()
         self._leases: Expiring[tuple[str, str], ClientInfo] = Expiring()
         self._clients: dict[str, set[str]] = {}
+        self.people = People()
 
     def statistics(self) -> Statistics:
         return Statistics(
@@ -169,6 +66,7 @@ class MemoryBackend:
         self._results.sweep(now)
         for channel, client in self._leases.sweep(now):
             self._remove_client(channel, client)
+        self.people.sweep(now)
 
     # Telling the nodes
 

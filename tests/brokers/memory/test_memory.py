@@ -17,7 +17,7 @@ from tidings.brokers.memory import MemoryBackend, MemoryBroker, Statistics
 from tidings.clock import ManualClock
 from tidings.errors import BrokerUnavailable
 from tidings.model import ClientInfo, Publication
-from tidings.testing.contracts import Backend, BrokerContract, HistoryContract, PresenceContract
+from tidings.testing.contracts import Backend, FullContract
 
 pytestmark = pytest.mark.shell
 
@@ -25,7 +25,7 @@ KEPT = Retention(size=100, ttl=60.0, meta_ttl=3600.0)
 ANN = ClientInfo("ann", "client-1")
 
 
-class TestContract(BrokerContract, HistoryContract, PresenceContract):
+class TestContract(FullContract):
     """What it promises like every other backend."""
 
     @pytest.fixture
@@ -55,6 +55,8 @@ class Reacting:
     def on_leave(self, channel: str, info: ClientInfo) -> None: ...
 
     def on_resumed(self, channels: Collection[str]) -> None: ...
+
+    def on_message(self, message: bytes) -> None: ...
 
 
 def answer(call: Coroutine[Any, Any, Any]) -> Any:
