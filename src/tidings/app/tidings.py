@@ -245,25 +245,31 @@ class Tidings:
         await self.start()
         return await self.node.hub.presence(channel)
 
-    async def subscribe(self, user: str, channel: str, reply: SubscribeReply = ALLOWED) -> None:
-        """Subscribe all of a user's connections to a channel; those that are subscribed already stay as they are.
+    async def subscribe(
+        self, user: str, channel: str, reply: SubscribeReply = ALLOWED, *, persist: bool = False
+    ) -> None:
+        """Subscribe all of a user's connections to a channel, on all nodes; those that are subscribed already stay so.
+
+        With `persist` the user is subscribed again whenever they connect, until `unsubscribe`.
 
         Raises `UnknownChannel`, `LimitExceeded` and `BrokerUnavailable`.
         """
         await self.start()
-        await self.node.subscribe(user, channel, reply.grant())
+        await self.node.orders.subscribe(user, channel, reply.grant(), persist=persist)
 
     async def unsubscribe(self, user: str, channel: str = "") -> None:
-        """End a user's subscriptions to a channel, or to all channels."""
-        self.node.unsubscribe(user, channel)
+        """End a user's subscriptions to a channel, or to all channels, on all nodes. Raises `BrokerUnavailable`."""
+        await self.start()
+        await self.node.orders.unsubscribe(user, channel)
 
     async def disconnect(self, user: str, code: int = 3503, reason: str = "force disconnect") -> None:
-        """End all connections of a user. The code decides whether they come back: see `Disconnect`.
+        """End all connections of a user, on all nodes. The code decides whether they come back: see `Disconnect`.
 
-        Raises `ValueError` for a code or a reason that cannot be sent.
+        Raises `ValueError` for a code or a reason that cannot be sent, and `BrokerUnavailable`.
         """
         ended = Disconnect(code, reason)
-        self.node.disconnect(user, messages.Disconnect(ended.code, ended.reason))
+        await self.start()
+        await self.node.orders.disconnect(user, messages.Disconnect(ended.code, ended.reason))
 
 
 def _settings(given: Settings | Mapping[str, Any] | Path | str | None, broker: str | None) -> Settings:
