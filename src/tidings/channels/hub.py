@@ -77,6 +77,7 @@ class Hub(Generic[S]):
         self._lease = lease
         self._on_message = on_message
         self._on_resumed = on_resumed
+        self._interrupted = False
         self._topics: dict[str, Topic[S]] = {}
         self._errands = Errands()
         self._subscriptions = BrokerSubscriptions(broker)
@@ -226,6 +227,14 @@ class Hub(Generic[S]):
             if (topic := self._topics.get(channel)) is not None and topic.position is not None:
                 self._errands.add(channel, partial(self._compare, topic))
         self._on_resumed()
+        if self._interrupted:
+            self._interrupted = False
+            self._hooks.announce(events.BrokerResumed())
+
+    def on_interrupted(self, reason: str) -> None:
+        if not self._interrupted:
+            self._interrupted = True
+            self._hooks.announce(events.BrokerLost(reason))
 
     def on_message(self, message: bytes) -> None:
         self._on_message(message)

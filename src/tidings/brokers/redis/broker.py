@@ -229,6 +229,10 @@ class RedisBroker(ConnectsNodes, KeepsConnections, KeepsSubscriptions):
         if self._receiver is not None:
             self._receiver.on_resumed(channels)
 
+    def on_down(self, reason: str) -> None:
+        if self._receiver is not None:
+            self._receiver.on_interrupted(reason)
+
     # Private steps.
 
     async def _hear(self, name: str) -> None:
