@@ -27,6 +27,17 @@ async def test_pages_are_as_asked_for(environment: object):
         assert await wide.evaluate(SIZE) == [1280, 800, False]
 
 
+async def test_a_page_can_be_that_of_a_phone(environment: object):
+    """It is touched; what else a page can be is said in Playwright's words."""
+    need(Browser)
+    async with Browser() as browser:
+        phone = await browser.page(width=360, height=740, phone=True, locale="fr-FR")
+        desktop = await browser.page()
+        touched = "[matchMedia('(pointer: coarse)').matches, navigator.language]"
+        assert await phone.evaluate(touched) == [True, "fr-FR"]
+        assert (await desktop.evaluate(touched))[0] is False
+
+
 async def test_complaints_of_a_page_are_its_own(environment: object):
     need(Browser)
     async with Browser() as browser:
