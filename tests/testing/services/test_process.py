@@ -83,6 +83,16 @@ def test_who_is_paused_hears_that_it_has_to_stop(tmp_path: Path):
     assert process.stop() == -signal.SIGTERM
 
 
+def test_a_program_can_be_a_block(tmp_path: Path):
+    """A failure in there tells what it wrote."""
+    with pytest.raises(ValueError, match="mine") as failure, run(READY + FOREVER, tmp_path) as process:
+        raise ValueError("mine")
+    assert failure.value.__notes__ == [
+        f"<{Path(sys.executable).name}, process {process.pid}, running> wrote at last:\nready"
+    ]
+    assert process.code == -signal.SIGTERM
+
+
 def test_ending_it_twice_is_harmless(tmp_path: Path):
     """The number of its group may be somebody else's by then, so nothing is signalled again."""
     process = run(READY + FOREVER, tmp_path)

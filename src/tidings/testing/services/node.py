@@ -66,7 +66,7 @@ class TidingsNode(Service):
         return [*command, "--host", HOST, "--port", str(self.port), *self._arguments]
 
     def environment(self) -> Mapping[str, str]:
-        return {**without_settings(os.environ), **self._variables}
+        return {**environment(), **self._variables}
 
     def is_ready(self) -> bool:
         return _answers(f"{self.url}/health/live")
@@ -144,9 +144,9 @@ def accepts(port: int) -> bool:
     return True
 
 
-def without_settings(variables: Mapping[str, str]) -> dict[str, str]:
-    """An environment in which no settings of Tidings are left."""
-    return {name: value for name, value in variables.items() if not name.startswith("TIDINGS_")}
+def environment() -> dict[str, str]:
+    """This process's environment, without settings of Tidings."""
+    return {name: value for name, value in os.environ.items() if not name.startswith("TIDINGS_")}
 
 
 def toml(settings: Mapping[str, Any], path: tuple[str, ...] = ()) -> Iterator[str]:

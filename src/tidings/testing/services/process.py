@@ -11,7 +11,8 @@ from collections.abc import Mapping, Sequence
 from contextlib import ExitStack, suppress
 from pathlib import Path
 from signal import Signals
-from typing import Any
+from types import TracebackType
+from typing import Any, Self
 
 from tidings.testing.services.reaper import GRACE, reaper, wait_until_gone
 from tidings.testing.services.terminal import Terminal
@@ -25,7 +26,8 @@ LOOK_AGAIN = 0.02
 
 
 class Process:
-    """Starts at once. What it writes goes to the file `output`, so that it never waits for a reader.
+    """Starts at once, and as a block is stopped at its end. What it writes goes to the file `output`, so that it never
+    waits for a reader.
 
     Whatever becomes of the test process, nothing of the group outlives it: see `reaper`. `user` is whose the program
     is, if not this process's user; only root may choose. With `columns` the program believes that it writes to a
@@ -66,6 +68,16 @@ class Process:
         except BaseException:
             self.kill()
             raise
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        if error is not None:
+            error.add_note(f"{self!r} wrote at last:\n{self.log or '(nothing)'}")
+        self.stop()
 
     def __repr__(self) -> str:
         state = "running" if self.code is None else f"ended with {self.end}"
