@@ -10,7 +10,6 @@ import pytest
 from msgspec.structs import replace
 from tests.testing.delivery.reader import Reader
 from tests.world.backend import token
-from tests.world.cable import Cable
 from tests.world.settings import KEY, SECRET
 
 from tidings.testing.delivery import (
@@ -29,6 +28,7 @@ from tidings.testing.delivery import (
     check,
     stamped,
 )
+from tidings.testing.faults import FaultProxy
 from tidings.testing.services import TidingsNode
 
 pytestmark = [pytest.mark.world, pytest.mark.L3]
@@ -72,8 +72,8 @@ async def run(node: TidingsNode, name: str) -> History:
     channels = [f"{channel}-{name}" for channel in CHANNELS]
     async with (
         httpx2.AsyncClient(base_url=node.url, headers={"X-API-Key": KEY}, timeout=10.0) as http,
-        Cable(node.port) as cable,
-        Reader(observer, cable.websocket, "ann", token("ann"), channels) as ann,
+        FaultProxy(node.websocket) as proxy,
+        Reader(observer, proxy.url, "ann", token("ann"), channels) as ann,
         Reader(observer, node.websocket, "bob", token("bob"), channels) as bob,
     ):
 
@@ -91,9 +91,9 @@ async def run(node: TidingsNode, name: str) -> History:
 
         await some(1)
         recorder.fault("cut", "ann")
-        cable.cut()
+        proxy.cut()
         await some(51)
-        cable.mend()
+        proxy.mend()
         await some(101)
         await ann.until(lambda: ann.live == set(channels))
         await some(151)

@@ -38,6 +38,15 @@ async def test_a_page_can_be_that_of_a_phone(environment: object):
         assert (await desktop.evaluate(touched))[0] is False
 
 
+async def test_a_page_is_as_wide_as_it_was_asked_for(environment: object):
+    """However long it is: no scrollbar takes from its width, or comes and lets what is there jump."""
+    need(Browser)
+    async with Browser() as browser:
+        page = await browser.page(width=400)
+        await page.set_content("<div style='height: 9999px'>")
+        assert await page.evaluate("document.documentElement.clientWidth") == 400
+
+
 async def test_complaints_of_a_page_are_its_own(environment: object):
     need(Browser)
     async with Browser() as browser:

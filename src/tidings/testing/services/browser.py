@@ -32,6 +32,7 @@ SWITCHES = (
     "--disable-background-networking",
     "--disable-component-update",
     "--disable-sync",
+    "--hide-scrollbars",  # A page is as wide as it was asked for.
     "--log-level=3",  # It complains of every desktop service that a server does not have.
 )
 
