@@ -15,7 +15,7 @@ SOURCE = "\n".join(
 )
 DEFINED = {*re.findall(r"^ *(?:async )?(?:def|class) (\w+)", SOURCE, re.MULTILINE)}
 
-BY_NAME = """
+NAMES = """
 ConcurrentConnectionManager ConcurrentMessageBroadcaster ConcurrentConnectionValidator ConnectionLimitManager
 TickStockPLSimulator
 test_user_connection_flow test_pattern_alert_broadcasting test_offline_message_queueing test_stale_connection_cleanup
@@ -26,7 +26,7 @@ test_successful_service_initialization_sequence test_graceful_service_shutdown_s
 test_single_player_connection test_two_players_can_connect test_game_starts_when_both_ready test_observer_can_join
 test_invalid_json_handled test_concurrent_rooms test_paddle_movement test_ball_movement
 test_100_concurrent_observers test_10_concurrent_games
-""".split()
+"""
 """Test cases and classes as the documents call them, but for those that need Redis or another node."""
 
 
@@ -37,7 +37,7 @@ def test_every_test_that_is_named_is_there() -> None:
     assert named - DEFINED == set()
 
 
-@pytest.mark.parametrize("name", BY_NAME)
+@pytest.mark.parametrize("name", NAMES.split())
 def test_every_name_of_the_documents_is_on_the_page_and_in_the_tests(name: str) -> None:
     assert name in DEFINED
     assert f"`{name}`" in PAGE

@@ -10,8 +10,8 @@ from pathlib import Path
 
 import httpx2
 import pytest
-from websockets.sync.client import connect
 
+from tidings.testing.clients import Client
 from tidings.testing.services import AsgiApp, ServiceError, TidingsNode
 
 pytestmark = [pytest.mark.world, pytest.mark.L3]
@@ -36,16 +36,15 @@ def folder(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def test_a_node_has_the_settings_of_the_test(environment: MutableMapping[str, str]):
+async def test_a_node_has_the_settings_of_the_test(environment: MutableMapping[str, str]):
     """And none of the environment's, which would win over them."""
     environment["TIDINGS_API__KEY"] = "another"
-    with TidingsNode({"api": {"key": "k"}, "client": {"insecure": True}}) as node:
+    async with TidingsNode({"api": {"key": "k"}, "client": {"insecure": True}}) as node:
         request = {"channel": "news", "data": 1}
         assert httpx2.post(f"{node.url}/api/publish", json=request, headers={"X-API-Key": "k"}).json()["result"] == {}
         assert httpx2.post(f"{node.url}/api/publish", json=request, headers={"X-API-Key": "x"}).status_code == 401
-        with connect(node.websocket, subprotocols=["centrifuge-json"], proxy=None) as client:
-            client.send('{"id":1,"connect":{}}')
-            assert '"client"' in str(client.recv(timeout=10.0))
+        async with Client(node.websocket) as client:
+            assert client.id
 
 
 def test_a_node_comes_back_on_its_port():
