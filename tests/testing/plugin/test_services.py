@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import pytest
 from redis import Redis
+from tests.testing.services.programs import need
 
 from tidings.testing.plugin.services import KINDS, database_for, required
-from tidings.testing.services import RedisServer
+from tidings.testing.services import Browser, RedisServer
 
 # Each starts several interpreters, which a busy machine does slowly.
 pytestmark = [pytest.mark.world, pytest.mark.L3, pytest.mark.timeout(180)]
@@ -55,6 +56,13 @@ def test_a_required_service_that_is_missing_is_a_failure(run, services: str):
 def test_another_service_is_not_required_by_it(run):
     """Only what is named."""
     run(MISSING, "--require", "redis").assert_outcomes(skipped=4)
+
+
+def test_a_browser_is_a_fixture(run_apart):
+    """Also where warnings are errors."""
+    need(Browser)
+    body = "class TestPage:\n def test_it(self, browser, browser_of_class): assert browser.url != browser_of_class.url"
+    run_apart(body).assert_outcomes(passed=1)
 
 
 def test_kafka_is_whoever_the_environment_names(run, monkeypatch: pytest.MonkeyPatch):
