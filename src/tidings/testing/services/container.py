@@ -71,7 +71,7 @@ class Container:
         arguments: Sequence[str] = (),
         environment: Mapping[str, str] | None = None,
     ) -> None:
-        self.name = f"tidings-{secrets.token_hex(6)}"
+        self.name = f"tidings-{os.getpid()}-{secrets.token_hex(4)}"
         self.image = image
         self._port = port
         self._published = published
@@ -88,9 +88,10 @@ class Container:
 
     def start(self) -> None:
         """Start it. The first time this may take as long as it takes to fetch the image."""
-        with self._told("did not start"):
-            if self._container is None:
+        if self._container is None:
+            with self._told(f"could not be made (`docker pull {self.image}` may say more)"):
                 self._create()
+        with self._told("did not start"):
             self._container.start()
 
     def remove(self) -> None:
