@@ -12,7 +12,6 @@ from tidings.testing.services.base import Service, ServiceError
 from tidings.testing.services.container import Container
 from tidings.testing.services.program import Program
 
-
 KILLED = (-signal.SIGKILL, 128 + signal.SIGKILL)
 """How a process that was killed has ended, and how a container engine counts that."""
 
