@@ -271,6 +271,25 @@ async def test_populate_tells_what_it_made_before_it_failed(
     assert (await client.get("/proxies/echo")).json() == proxy
 
 
+async def test_requests_as_clients_in_other_languages_send_them(
+    client: httpx2.AsyncClient, echo: Echo, proxy: dict[str, Any]
+):
+    """The whole toxic to change one, the direction in capitals, a proxy without a port and with a null, no attributes."""
+    wanted = {"name": "slow", "type": "latency", "stream": "DOWNSTREAM", "toxicity": 1, "attributes": {"latency": 5}}
+    toxic = {**wanted, "stream": "downstream", "attributes": {"latency": 5, "jitter": 0}}
+    assert (await client.post("/proxies/echo/toxics", json=wanted)).json() == toxic
+    whole = {**toxic, "toxicity": 0.5, "attributes": {"latency": 7, "jitter": 1}}
+    assert (await client.post("/proxies/echo/toxics/slow", json=whole)).json() == whole
+    bare = await client.post("/proxies", json={"name": "bare", "upstream": echo.address, "listen": None})
+    assert bare.status_code == 201
+    async with calling(bare.json()["listen"]) as caller:
+        assert await caller.ask(b"x") == b"x"
+    for kind in ("latency", "slow_close", "timeout", "reset_peer", "limit_data"):
+        assert (await client.post("/proxies/bare/toxics", json={"type": kind})).status_code == 200
+    assert (await client.post("/reset")).content == b""
+    assert (await client.get("/proxies/bare/toxics")).json() == []
+
+
 async def test_pages_in_browsers_are_not_answered(client: httpx2.AsyncClient):
     answer = await client.get("/proxies", headers={"User-Agent": "Mozilla/5.0"})
     assert (answer.status_code, answer.json()["error"]) == (403, "User agent not allowed")
