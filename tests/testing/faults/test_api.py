@@ -274,7 +274,7 @@ async def test_populate_tells_what_it_made_before_it_failed(
 async def test_requests_as_clients_in_other_languages_send_them(
     client: httpx2.AsyncClient, echo: Echo, proxy: dict[str, Any]
 ):
-    """The whole toxic to change one, the direction in capitals, a proxy without a port and with a null, no attributes."""
+    """The whole toxic to change one, the direction in capitals, a null for a proxy's place, no attributes."""
     wanted = {"name": "slow", "type": "latency", "stream": "DOWNSTREAM", "toxicity": 1, "attributes": {"latency": 5}}
     toxic = {**wanted, "stream": "downstream", "attributes": {"latency": 5, "jitter": 0}}
     assert (await client.post("/proxies/echo/toxics", json=wanted)).json() == toxic

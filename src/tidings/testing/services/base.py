@@ -4,6 +4,7 @@ group of which nothing is left afterwards.
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import os
 import secrets
@@ -171,15 +172,25 @@ class Service(Block):
             reaper().watch_directory(self.directory)
             self.directory.mkdir(mode=0o700)
         else:
-            self._kept.mkdir(parents=True, exist_ok=True)
-            self._lock = os.open(self._kept, os.O_RDONLY)
-            try:
-                fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except OSError:
-                raise ServiceError(f"{self._kept} is in use by another {self.name}; give each its own.") from None
+            self._lock_directory(self._kept)
             self.directory = self._kept
         self._output = self.directory / "output.log"
         self._output.write_bytes(b"")  # What was written in another life is no reason of this one's failures.
+
+    def _lock_directory(self, kept: Path) -> None:
+        try:
+            kept.mkdir(parents=True, exist_ok=True)
+            self._lock = os.open(kept, os.O_RDONLY)
+            if not os.access(kept, os.W_OK):
+                raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
+        except OSError as error:
+            raise ServiceError(
+                f"{self.name} cannot keep its data in {kept}: {error.strerror}; name a directory that it can write to."
+            ) from error
+        try:
+            fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            raise ServiceError(f"{kept} is in use by another {self.name}; give each its own.") from None
 
     def _leave_directory(self) -> None:
         if self._kept is None and self.directory != Path():

@@ -41,6 +41,9 @@ class PostgresServer(SharedService):
     programs = ("initdb", "postgres")
     folders = ("usr/lib/postgresql/*/bin", "usr/pgsql-*/bin", "usr/local/pgsql/bin")
     package = "postgresql"
+    account: ClassVar[str] = USER
+    """The user of this machine as whom it runs where the tests run as root."""
+
     image, image_port = "postgres:18-alpine", 5432
     stop_signal = Signals.SIGINT  # By SIGTERM it waits until all clients have gone.
     hints: ClassVar[Mapping[str, str]] = {
@@ -57,7 +60,7 @@ class PostgresServer(SharedService):
 
     def __init__(self, *, directory: Path | str | None = None, **options: str) -> None:
         super().__init__(directory=directory)
-        self.user = USER if os.geteuid() == 0 else None  # PostgreSQL refuses to run as root.
+        self.user = self.account if os.geteuid() == 0 else None  # PostgreSQL refuses to run as root.
         self._options = options
         self._made: list[str] = []
 
@@ -104,10 +107,10 @@ class PostgresServer(SharedService):
     @classmethod
     def require(cls) -> None:
         super().require()
-        if os.geteuid() == 0 and not cls.address() and cls.is_installed() and not _exists(USER):
+        if os.geteuid() == 0 and not cls.address() and cls.is_installed() and not _exists(cls.account):
             raise Missing(
-                f"{cls.name} refuses to run as root, and there is no user {USER} to run as: adduser --system {USER}, "
-                f"or run the tests as somebody else, or name a running one in {cls.variables[0]}."
+                f"{cls.name} refuses to run as root, and there is no user {cls.account} to run as: "
+                f"adduser --system {cls.account}, or run the tests as somebody else, or name a running one in {cls.variables[0]}."
             )
 
     def prepare(self) -> None:
