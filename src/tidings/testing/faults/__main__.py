@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import os
 import socket
 from collections.abc import Sequence
 
@@ -25,8 +26,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
     try:
         listening = socket.create_server((options.host, options.port), family=family)
     except OSError as error:
-        where = Address(options.host, options.port)
-        parser.exit(1, f"Cannot listen on {where}: {error.strerror}; end who does, or choose another --port.\n")
+        where, reason = Address(options.host, options.port), os.strerror(error.errno or 0)
+        parser.exit(1, f"Cannot listen on {where}: {reason}; end who does, or choose another --port.\n")
     with listening:
         config = uvicorn.Config(toxiproxy_api(), host=options.host, port=options.port, access_log=False)
         uvicorn.Server(config).run(sockets=[listening])

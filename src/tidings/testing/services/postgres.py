@@ -110,7 +110,8 @@ class PostgresServer(SharedService):
         if os.geteuid() == 0 and not cls.address() and cls.is_installed() and not _exists(cls.account):
             raise Missing(
                 f"{cls.name} refuses to run as root, and there is no user {cls.account} to run as: "
-                f"adduser --system {cls.account}, or run the tests as somebody else, or name a running one in {cls.variables[0]}."
+                f"adduser --system {cls.account}, or run the tests as somebody else, or name a running one in "
+                f"{cls.variables[0]}."
             )
 
     def prepare(self) -> None:
