@@ -63,12 +63,8 @@ class Actions:
 
     def table(self) -> list[tuple[str, tuple[str, ...], Action]]:
         """Which path and which methods ask for what."""
-        proxies, one, toxics, toxic = (
-            "/proxies",
-            "/proxies/{proxy}",
-            "/proxies/{proxy}/toxics",
-            "/proxies/{proxy}/toxics/{toxic}",
-        )
+        proxies, one = "/proxies", "/proxies/{proxy}"
+        toxics, toxic = f"{one}/toxics", f"{one}/toxics/{{toxic}}"
         return [
             (proxies, ("GET",), self.index),
             (proxies, ("POST",), self.create),
