@@ -100,8 +100,8 @@ def test_a_token_is_found_wherever_it_stands(before: str) -> None:
     assert written(f"{before}eyJhbGciOiJI.eyJzdWIiOiI0.c2ln") == f"{before}eyJhbGci…"
 
 
-@pytest.mark.timeout(10)
+@pytest.mark.timeout(5)
 def test_a_long_text_without_an_end_is_no_token() -> None:
     """It is looked through once, and not from each of its places."""
-    text = "eyJhbGciOiJ" * 200_000
+    text = "eyJhbGciOiJ" * 60_000
     assert written(text) == text
