@@ -87,6 +87,8 @@ class Registry:
 
     def __call__(self, fact: events.Fact) -> None:
         """Take note of what concerns a connection; a listener of `Hooks`."""
+        if self._connections is None:
+            return
         match fact:
             case events.ConnectionOpened(client=client, user=user):
                 self._entry(client, user).since = self._clock.now()
