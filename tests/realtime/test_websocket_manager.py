@@ -45,7 +45,8 @@ SLACK = 2.0
 FAILS_WITHIN = 0.005
 """Seconds in which an attempt fails that is turned away."""
 
-PATIENCE = 15.0
+OUTAGE = 15.0
+"""Seconds after which a node must have found its Redis again."""
 
 SUBSCRIBE = {"allow_subscribe_for_client": True}
 SETTINGS = {
@@ -153,7 +154,7 @@ class TestCircuitBreaker:
 
     @pytest.fixture
     async def http(self, node: TidingsNode) -> AsyncIterator[httpx2.AsyncClient]:
-        async with httpx2.AsyncClient(base_url=node.url, headers={"X-API-Key": KEY}, timeout=PATIENCE) as http:
+        async with httpx2.AsyncClient(base_url=node.url, headers={"X-API-Key": KEY}, timeout=OUTAGE) as http:
             yield http
 
     async def test_connections_stay_open_while_the_circuit_is(
@@ -171,7 +172,7 @@ class TestCircuitBreaker:
             health = await http.get("/health")
             assert (health.status_code, "refused" in health.text) == (503, True)
             await asyncio.to_thread(redis.restart)
-            async with asyncio.timeout(PATIENCE):
+            async with asyncio.timeout(OUTAGE):
                 while not talk.unread:
                     await published(http, "plain:talk", 3)
             assert (await talk.receive()).data == 3
@@ -193,10 +194,10 @@ class TestCircuitBreaker:
             there = await history(http)
             assert len(set(there)) == len(there)
             assert accepted | {"last"} <= set(there)
-            assert (await orders.expect_unsubscribed(timeout=PATIENCE)).code == 2500
+            assert (await orders.expect_unsubscribed(timeout=OUTAGE)).code == 2500
             await visitor.resubscribe(orders)
             await until_published(http, "more")
-            await orders.receive_until(lambda publication: publication.data == "more", timeout=PATIENCE)
+            await orders.receive_until(lambda publication: publication.data == "more", timeout=OUTAGE)
 
     async def test_attempts_are_paused_and_spread(self, redis: RedisServer, http: httpx2.AsyncClient) -> None:
         """Not one after the other as fast as they fail, and not at the beat of a clock."""
@@ -213,7 +214,7 @@ def attempts(port: int, count: int) -> list[float]:
     """When somebody tried to connect to a port, where all are turned away."""
     times = []
     with socket.create_server(("127.0.0.1", port)) as listener:
-        listener.settimeout(PATIENCE)
+        listener.settimeout(OUTAGE)
         for _ in range(count):
             listener.accept()[0].close()
             times.append(monotonic())
@@ -234,13 +235,13 @@ async def history(http: httpx2.AsyncClient) -> list[Any]:
 
 async def until_published(http: httpx2.AsyncClient, data: Any) -> None:
     """Publish as soon as that is possible."""
-    async with asyncio.timeout(PATIENCE):
+    async with asyncio.timeout(OUTAGE):
         while "error" in await published(http, "kept:orders", data):
             pass
 
 
 async def until_healthy(http: httpx2.AsyncClient) -> None:
-    async with asyncio.timeout(PATIENCE):
+    async with asyncio.timeout(OUTAGE):
         while (await http.get("/health")).status_code != 200:
             await asyncio.sleep(0.01)
 
