@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Collection, Iterable, Iterator
+from contextlib import suppress
 from itertools import islice
 from typing import TypeVar
 
@@ -21,6 +22,9 @@ T = TypeVar("T")
 
 CHUNK = 500
 """Channels in one command."""
+
+HEARING_FIRST = 1.0
+"""Seconds that calls wait for the line for messages, where both lines were lost."""
 
 
 class Verbs:
@@ -48,7 +52,8 @@ class Server:
     """The two links to a server, and what the node wants to hear from it.
 
     `on_message` gets a message's channel and content, `on_heard` the channels that are heard from now on: what was said
-    in them before may have been missed. `on_evicted` hears that the server does not have a channel any more.
+    in them before may have been missed. `on_evicted` hears that the server does not have a channel any more, `on_down`
+    why the server cannot be used.
     """
 
     def __init__(
@@ -60,18 +65,22 @@ class Server:
         on_message: Callable[[bytes, bytes], None],
         on_heard: Callable[[Collection[str]], None],
         on_evicted: Callable[[], None],
+        on_down: Callable[[str], None],
     ) -> None:
         self.name = name
         self.wanted: set[str] = set()
         self.reign: Reign | None = None
         """Of the master at the other end of the present, or else the last, line for calls."""
+        self._last_client = 0
         self._heard: set[str] = set()
         self._verbs = verbs
         self._on_message = on_message
         self._on_heard = on_heard
         self._on_evicted = on_evicted
-        self.commands = Link(f"for calls to {name}", open_line, on_up=self._prepare)
-        self.messages = Link(f"for messages from {name}", open_line, on_up=self._resume, on_push=self._take)
+        self.commands = Link(f"for calls to {name}", open_line, on_up=self._prepare, on_down=on_down)
+        self.messages = Link(
+            f"for messages from {name}", open_line, on_up=self._resume, on_push=self._take, on_down=on_down
+        )
 
     def start(self) -> None:
         self.commands.start()
@@ -120,8 +129,23 @@ class Server:
     # Private steps.
 
     async def _prepare(self, line: Line) -> None:
-        self.reign = await read_reign(line)
+        reign = await read_reign(line)
+        if self.reign is not None and self.reign.id == reign.id:
+            await self._fence(line)
+        self.reign, self._last_client = reign, line.client_id
         await asyncio.gather(*(line.call(b"SCRIPT", b"LOAD", script.text) for script in scripts.ALL))
+        # What waits to be published shall be heard here, too, also where nobody could read it later.
+        with suppress(TimeoutError):
+            await asyncio.wait_for(self.messages.wait(), HEARING_FIRST)
+        self._on_heard(())
+
+    async def _fence(self, line: Line) -> None:
+        """See to it that nothing more comes of the last line.
+
+        A server that was paused may still have calls of a connection that we gave up, and would carry them out after
+        we had repeated them.
+        """
+        await line.call(b"CLIENT", b"KILL", b"ID", self._last_client)
 
     async def _resume(self, line: Line) -> None:
         await read_reign(line)
