@@ -11,7 +11,6 @@ from __future__ import annotations
 import asyncio
 import socket
 import ssl
-from contextlib import suppress
 from typing import Any
 from urllib.parse import ParseResult
 
@@ -28,6 +27,8 @@ class Wire(Transport):
         self._is_secret = not must_encrypt
         self._reader: asyncio.StreamReader | None = None
         self._writer: asyncio.StreamWriter | None = None
+        # Below TLS, and kept as long: a writer that nobody holds closes its socket.
+        self._below: asyncio.StreamWriter | None = None
 
     def __bool__(self) -> bool:
         return True
@@ -41,12 +42,12 @@ class Wire(Transport):
         self, uri: str | ParseResult, ssl_context: ssl.SSLContext, buffer_size: int, connect_timeout: int
     ) -> None:
         assert self._writer is not None, "TLS begins on a connection"
-        loop, plain = asyncio.get_running_loop(), self._writer.transport
+        loop, self._below = asyncio.get_running_loop(), self._writer
         reader = asyncio.StreamReader(limit=buffer_size)
         protocol = asyncio.StreamReaderProtocol(reader)
         name = uri if isinstance(uri, str) else uri.hostname
         async with asyncio.timeout(connect_timeout):
-            transport = await loop.start_tls(plain, protocol, ssl_context, server_hostname=name)
+            transport = await loop.start_tls(self._below.transport, protocol, ssl_context, server_hostname=name)
         if transport is None:
             raise ConnectionResetError("the connection ended while TLS began")
         self._reader, self._writer = reader, asyncio.StreamWriter(transport, protocol, reader, loop)
@@ -79,14 +80,16 @@ class Wire(Transport):
 
     def close(self) -> None:
         """End the connection at once. What has not left yet is dropped, and nobody was told that it had arrived."""
-        if self._writer is not None:
-            self._writer.transport.abort()
+        for writer in (self._writer, self._below):
+            if writer is not None:
+                writer.transport.abort()
 
     async def wait_closed(self) -> None:
-        """Wait until the socket is closed, which after `close` is a matter of one turn of the loop."""
-        if self._writer is not None:
-            with suppress(OSError):
-                await self._writer.wait_closed()
+        """Let the loop close the socket, which after `close` it does in its next turn.
+
+        The streams' own waiting would last for ever when TLS has failed to begin.
+        """
+        await asyncio.sleep(0)
 
 
 def _keep_alive(connection: Any) -> None:
