@@ -118,3 +118,13 @@ class GapFound(Fact, frozen=True):
     channel: str
     filled: bool
     missing: int
+
+
+class BrokerLost(Fact, frozen=True):
+    """The broker, or a part of it, cannot be reached any more."""
+
+    reason: str
+
+
+class BrokerResumed(Fact, frozen=True):
+    """The broker is reached again. What was missed in channels with history is being read."""

@@ -71,7 +71,7 @@ async def test_a_connection_whose_end_comes_nearer() -> None:
     """An expiry before the next ping is kept, although the alarm was set for the ping."""
     async with House(ping_interval=3600.0, expiry_grace=0.0) as house:
         ada = await house.caller("ada")
-        house.node.refresh("ada", house.clock.now() + 1)
+        await house.node.orders.refresh("ada", house.clock.now() + 1)
         house.clock.advance(1.2)
         house.node._premises.alarms.ring()
         assert ada.wire.end == (3005, "connection expired")

@@ -226,32 +226,32 @@ class TestUsers:
         """What came after it is handed over, behind the announcement and before what is live."""
         ada = await house.caller("ada")
         positions = [(await house.publish("kept:x", number)).position for number in range(3)]
-        await house.node.subscribe("ada", "kept:x", GRANT, since=positions[0])
+        await house.node.orders.subscribe("ada", "kept:x", GRANT, since=positions[0])
         await house.publish("kept:x", 3)
         assert "subscribe" in ada.pushes[0]
         assert ada.data("kept:x") == [1, 2, 3]
 
     async def test_one_connection_of_several(self, house: House) -> None:
         first, second = await house.caller("ada", "news"), await house.caller("ada", "news")
-        await house.node.subscribe("ada", "more", GRANT, client=first.connection.client_id)
+        await house.node.orders.subscribe("ada", "more", GRANT, client=first.connection.client_id)
         assert (first.connection.channels, second.connection.channels) == (["news", "more"], ["news"])
-        house.node.unsubscribe("ada", "news", client=second.connection.client_id)
+        await house.node.orders.unsubscribe("ada", "news", client=second.connection.client_id)
         assert (first.connection.channels, second.connection.channels) == (["news", "more"], [])
-        house.node.refresh("ada", house.clock.now() + 60, client=second.connection.client_id)
+        await house.node.orders.refresh("ada", house.clock.now() + 60, client=second.connection.client_id)
         assert [push for push in first.pushes if "refresh" in push] == []
-        house.node.disconnect("ada", client=first.connection.client_id)
+        await house.node.orders.disconnect("ada", client=first.connection.client_id)
         assert (first.wire.end, second.wire.end) == ((3503, "force disconnect"), None)
 
     async def test_everybody_but_one(self, house: House) -> None:
         """A new login that ends the older sessions spares itself."""
         old, new = await house.caller("ada"), await house.caller("ada")
-        house.node.disconnect("ada", Disconnect(4501, "elsewhere"), spare=[new.connection.client_id])
+        await house.node.orders.disconnect("ada", Disconnect(4501, "elsewhere"), spare=[new.connection.client_id])
         assert (old.wire.end, new.wire.end) == ((4501, "elsewhere"), None)
 
     async def test_a_new_end_for_all(self, house: House) -> None:
         """With what others see of them from now on."""
         ada = await house.caller("ada", "seen:x")
-        house.node.refresh("ada", house.clock.now() + 30, info=b'{"name":"Ada"}')
+        await house.node.orders.refresh("ada", house.clock.now() + 30, info=b'{"name":"Ada"}')
         assert ada.connection.info == b'{"name":"Ada"}'
         house.clock.advance(60.0)
         ada.connection.wake()
@@ -261,13 +261,13 @@ class TestUsers:
         async with House(channel_limit=1) as house:
             await house.caller("ada", "news")
             with pytest.raises(UnknownChannel):
-                await house.node.subscribe("ada", "nowhere:x", GRANT)
+                await house.node.orders.subscribe("ada", "nowhere:x", GRANT)
             with pytest.raises(LimitExceeded):
-                await house.node.subscribe("ada", "more", GRANT)
-            await house.node.subscribe("nobody", "more", GRANT)
-            house.node.unsubscribe("nobody", "more")
-            house.node.disconnect("nobody")
-            house.node.refresh("nobody", 0.0)
+                await house.node.orders.subscribe("ada", "more", GRANT)
+            await house.node.orders.subscribe("nobody", "more", GRANT)
+            await house.node.orders.unsubscribe("nobody", "more")
+            await house.node.orders.disconnect("nobody")
+            await house.node.orders.refresh("nobody", 0.0)
 
 
 async def test_binary_data_ends_only_who_cannot_take_it() -> None:

@@ -134,6 +134,9 @@ class Altered(MemoryBroker):
     def on_resumed(self, channels):
         self.node.on_resumed(channels)
 
+    def on_interrupted(self, reason):
+        self.node.on_interrupted(reason)
+
     def on_message(self, message):
         self.node.on_message(message)
 

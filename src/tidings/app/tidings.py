@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator, Callable, Iterable, Mapping
 from contextlib import asynccontextmanager, suppress
 from pathlib import Path
@@ -10,6 +11,7 @@ from typing import Any, Self, TypeVar
 from starlette.routing import BaseRoute, Router
 from starlette.types import Receive, Scope, Send
 
+from tidings import events
 from tidings.app import build, capabilities
 from tidings.app.application import ChannelHandlers, HandledApplication
 from tidings.app.handlers import Function, Handler
@@ -33,6 +35,9 @@ from tidings.wire.centrifuge import messages
 F = TypeVar("F", bound=Function)
 
 ALLOWED = SubscribeReply()
+
+START_PAUSE = 0.5
+"""Seconds between two attempts to start while the broker is away."""
 
 
 class Tidings:
@@ -100,9 +105,30 @@ class Tidings:
 
     @asynccontextmanager
     async def lifespan(self, app: object) -> AsyncIterator[None]:
-        """The lifespan of the application that this hub is mounted in."""
-        async with self:
+        """The lifespan of the application that this hub is mounted in.
+
+        It begins even while the broker is away: the hub then answers that it is, and starts when the broker is there.
+        """
+        starting = None
+        try:
+            await self.start()
+        except BrokerUnavailable as error:
+            self.hooks.announce(events.BrokerLost(error.message))
+            starting = asyncio.create_task(self._start_at_last(), name="start of the hub")
+        try:
             yield
+        finally:
+            if starting is not None:
+                starting.cancel()
+                await asyncio.wait([starting])
+            await self.stop()
+
+    async def _start_at_last(self) -> None:
+        while not self.node.is_started:
+            await asyncio.sleep(START_PAUSE)
+            with suppress(BrokerUnavailable):
+                await self.start()
+        self.hooks.announce(events.BrokerResumed())
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve ASGI requests below wherever the hub is mounted, or as the whole application.
@@ -250,25 +276,31 @@ class Tidings:
         await self.start()
         return await self.node.hub.presence(channel)
 
-    async def subscribe(self, user: str, channel: str, reply: SubscribeReply = ALLOWED) -> None:
-        """Subscribe all of a user's connections to a channel; those that are subscribed already stay as they are.
+    async def subscribe(
+        self, user: str, channel: str, reply: SubscribeReply = ALLOWED, *, persist: bool = False
+    ) -> None:
+        """Subscribe all of a user's connections to a channel, on all nodes; those that are subscribed already stay so.
+
+        With `persist` the user is subscribed again whenever they connect, until `unsubscribe`.
 
         Raises `UnknownChannel`, `LimitExceeded` and `BrokerUnavailable`.
         """
         await self.start()
-        await self.node.subscribe(user, channel, reply.grant())
+        await self.node.orders.subscribe(user, channel, reply.grant(), persist=persist)
 
     async def unsubscribe(self, user: str, channel: str = "") -> None:
-        """End a user's subscriptions to a channel, or to all channels."""
-        self.node.unsubscribe(user, channel)
+        """End a user's subscriptions to a channel, or to all channels, on all nodes. Raises `BrokerUnavailable`."""
+        await self.start()
+        await self.node.orders.unsubscribe(user, channel)
 
     async def disconnect(self, user: str, code: int = 3503, reason: str = "force disconnect") -> None:
-        """End all connections of a user. The code decides whether they come back: see `Disconnect`.
+        """End all connections of a user, on all nodes. The code decides whether they come back: see `Disconnect`.
 
-        Raises `ValueError` for a code or a reason that cannot be sent.
+        Raises `ValueError` for a code or a reason that cannot be sent, and `BrokerUnavailable`.
         """
         ended = Disconnect(code, reason)
-        self.node.disconnect(user, messages.Disconnect(ended.code, ended.reason))
+        await self.start()
+        await self.node.orders.disconnect(user, messages.Disconnect(ended.code, ended.reason))
 
 
 def _settings(given: Settings | Mapping[str, Any] | Path | str | None, broker: str | None) -> Settings:

@@ -85,7 +85,13 @@ class Receiver(Protocol):
         """Somebody left, here or on another node."""
 
     def on_resumed(self, channels: Collection[str]) -> None:
-        """These channels are heard again, or for the first time. What was said in them before may have been missed."""
+        """The backend is reached again, or for the first time, and these channels are heard from now on.
+
+        What was said in them before may have been missed, and what the backend was told may be forgotten.
+        """
+
+    def on_interrupted(self, reason: str) -> None:
+        """The backend, or a part of it, cannot be reached, for a reason that people understand. It is tried again."""
 
     def on_message(self, message: bytes) -> None:
         """Another node, or this one, has sent something to all nodes or to this one; see `ConnectsNodes`."""

@@ -51,7 +51,8 @@ class Hub(Generic[S]):
 
     `audience` makes the local side of a channel. `recovery_limit` is how many publications a recovery may hand over;
     a client that missed more is told that it is not recovered. `lease` is how long presence outlives a dead node.
-    `on_message` gets what other nodes send to this one, which is none of the hub's business.
+    `on_message` gets what other nodes send to this one, which is none of the hub's business; `on_resumed` hears that
+    the broker is back.
     """
 
     def __init__(
@@ -65,6 +66,7 @@ class Hub(Generic[S]):
         recovery_limit: int = 300,
         lease: float = 30.0,
         on_message: Callable[[bytes], None] = lambda message: None,
+        on_resumed: Callable[[], None] = lambda: None,
     ) -> None:
         self.namespaces = namespaces
         self._broker = broker
@@ -74,6 +76,8 @@ class Hub(Generic[S]):
         self._recovery_limit = recovery_limit
         self._lease = lease
         self._on_message = on_message
+        self._on_resumed = on_resumed
+        self._interrupted = False
         self._topics: dict[str, Topic[S]] = {}
         self._errands = Errands()
         self._subscriptions = BrokerSubscriptions(broker)
@@ -222,6 +226,15 @@ class Hub(Generic[S]):
         for channel in channels:
             if (topic := self._topics.get(channel)) is not None and topic.position is not None:
                 self._errands.add(channel, partial(self._compare, topic))
+        self._on_resumed()
+        if self._interrupted:
+            self._interrupted = False
+            self._hooks.announce(events.BrokerResumed())
+
+    def on_interrupted(self, reason: str) -> None:
+        if not self._interrupted:
+            self._interrupted = True
+            self._hooks.announce(events.BrokerLost(reason))
 
     def on_message(self, message: bytes) -> None:
         self._on_message(message)

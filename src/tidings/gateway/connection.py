@@ -271,6 +271,7 @@ class Connection:
             question = self._perform_all(session.answer(answer, self._now()))
         if session.state.phase in (Phase.REFUSED, Phase.CLOSED):
             premises.users.leave(self.user, self)
+            premises.registry.depart(self.client_id)
         if not premises.application.sees_clients():
             self.handshake = None
 
@@ -299,6 +300,7 @@ class Connection:
         self.outbox.close()
         self._premises.alarms.cancel(self._alarm, self)
         self._alarm = -math.inf
+        self._premises.registry.depart(self.client_id)
         if self._premises.users.leave(self.user, self):
             self._tell(self._premises.application.disconnected, code, reason)
 

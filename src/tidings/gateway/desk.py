@@ -60,6 +60,8 @@ async def _ask(question: Question, asker: A, premises: Premises[A]) -> object:
             return await application.connect(asker.client, request, grant)
         case Enter(user):
             premises.users.enter(user, asker)
+            await premises.registry.arrive(user, asker.client_id)
+            return await premises.registry.kept(user)
         case Open(wishes):
             return await hub.subscribe(asker, wishes)
         case Authorize(channel, data):

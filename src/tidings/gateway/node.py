@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import random
 import uuid
-from collections.abc import Collection, Iterator
+from collections.abc import Collection
 from contextlib import suppress
 
 from msgspec import Struct
@@ -15,23 +15,23 @@ from tidings.channels.errands import Errands
 from tidings.channels.hub import Hub
 from tidings.channels.options import ChannelOptions
 from tidings.clock import Clock
-from tidings.errors import AlreadySubscribed
+from tidings.errors import BrokerUnavailable
 from tidings.gateway.alarms import Alarms
 from tidings.gateway.application import Application
 from tidings.gateway.connection import Connection
 from tidings.gateway.draining import drain
 from tidings.gateway.fanout import Fanout
-from tidings.gateway.grants import SubscriptionGrant
+from tidings.gateway.neighbours import Neighbours
+from tidings.gateway.orders import Orders
 from tidings.gateway.origins import is_allowed
 from tidings.gateway.premises import Premises
+from tidings.gateway.registry import Registry
 from tidings.gateway.session import Policy
 from tidings.gateway.transports.base import Transport
 from tidings.gateway.transports.handshake import Handshake
 from tidings.gateway.users import Users
-from tidings.model import StreamPosition
 from tidings.wire.centrifuge import codes
 from tidings.wire.centrifuge.codec import Codec
-from tidings.wire.centrifuge.messages import Disconnect
 
 
 class Limits(Struct, frozen=True):
@@ -78,6 +78,12 @@ class Node:
         self.id = str(uuid.uuid4())
         self.policy = policy
         self.clock = clock
+        self.users: Users[Connection] = Users(limits.connections_per_user)
+        self.connections: set[Connection] = set()
+        registry = Registry(broker, self.id, clock, lease=lease, limit=limits.connections_per_user)
+        policy.hooks.listen(registry)
+        self.orders = Orders(self.users, registry, policy.hooks)
+        self.neighbours = self.orders.neighbours = Neighbours(broker, self.id, lease=lease, hear=self.orders.obey)
         self.hub: Hub[Connection] = Hub(
             broker,
             policy.namespaces,
@@ -86,9 +92,10 @@ class Node:
             hooks=policy.hooks,
             recovery_limit=limits.recovery,
             lease=lease,
+            on_message=self.neighbours.on_message,
+            on_resumed=self._resumed,
         )
-        self.users: Users[Connection] = Users(limits.connections_per_user)
-        self.connections: set[Connection] = set()
+        self._lease = lease
         self._limits = limits
         self._allowed_origins = allowed_origins
         self._drain_timeout = drain_timeout
@@ -96,12 +103,14 @@ class Node:
         self._draining: asyncio.Task[None] | None = None
         self._starting: asyncio.Task[None] | None = None
         self._watching: asyncio.Task[None] | None = None
+        self._asserting: asyncio.Task[None] | None = None
         self._premises = Premises(
             clock=clock,
             hooks=policy.hooks,
             policy=policy,
             hub=self.hub,
             users=self.users,
+            registry=registry,
             application=application,
             alarms=Alarms(clock),
             notices=Errands(),
@@ -121,10 +130,10 @@ class Node:
         if self._watching is not None:
             return
         if self._starting is None or (self._starting.done() and self._starting.exception() is not None):
-            self._starting = asyncio.create_task(self.hub.start(), name="start of the hub")
+            self._starting = asyncio.create_task(self._start(), name="start of the node")
         await asyncio.shield(self._starting)
         if self._watching is None:
-            self._watching = asyncio.create_task(self.hub.watch(), name="watch over the hub")
+            self._watching = asyncio.create_task(self._watch(), name="watch over the node")
 
     async def stop(self) -> None:
         """Send everybody away, finish what was begun, and let the broker go. A node does not start again.
@@ -138,12 +147,15 @@ class Node:
         assert self._draining is not None
         await asyncio.shield(self._draining)
         self._watching.cancel()
-        await asyncio.wait([self._watching])
+        await asyncio.wait([task for task in (self._watching, self._asserting) if task is not None])
         await self._finish_tasks()
         with suppress(TimeoutError):
             await asyncio.wait_for(self._premises.notices.wait_idle(), self._hearing)
         await self._premises.notices.stop()
         self._premises.alarms.stop()
+        await self._premises.registry.stop()
+        await self.orders.wait_idle()
+        await self.neighbours.quit()
         await self.hub.stop()
 
     @property
@@ -188,52 +200,35 @@ class Node:
             _send_away(connection)  # Its handshake was under way when the others were told.
         return connection
 
-    # Users. `client` and `spare` name single connections; all of the user's are meant without them.
-
-    async def subscribe(
-        self,
-        user: str,
-        channel: str,
-        grant: SubscriptionGrant,
-        *,
-        client: str = "",
-        since: StreamPosition | None = None,
-    ) -> None:
-        """Subscribe a user's connected clients to a channel; those that are subscribed already stay as they are.
-
-        Raises `UnknownChannel`, `LimitExceeded` and `BrokerUnavailable`; some connections may then be subscribed.
-        """
-        for connection in self._of(user, client):
-            if connection.is_connected:
-                with suppress(AlreadySubscribed):
-                    await connection.subscribe(channel, grant, since)
-
-    def unsubscribe(self, user: str, channel: str, *, client: str = "") -> None:
-        """End a user's subscriptions to a channel, or to all channels where it is ""."""
-        for connection in self._of(user, client):
-            if channel:
-                connection.unsubscribe(channel)
-            else:
-                connection.unsubscribe_all()
-
-    def disconnect(
-        self, user: str, why: Disconnect = codes.FORCE_DISCONNECT, *, client: str = "", spare: Collection[str] = ()
-    ) -> None:
-        """End a user's connections, except those to `spare`."""
-        for connection in self._of(user, client):
-            if connection.client_id not in spare:
-                connection.end(why)
-
-    def refresh(self, user: str, expire_at: float | None, *, client: str = "", info: bytes | None = None) -> None:
-        """Let a user's connections live until another moment; 0 is for ever, None leaves them as they are."""
-        for connection in self._of(user, client):
-            if connection.is_connected:
-                connection.refresh(expire_at, info)
-
     # Private steps.
 
-    def _of(self, user: str, client: str) -> Iterator[Connection]:
-        return (one for one in self.users.connections(user) if client in ("", one.client_id))
+    async def _start(self) -> None:
+        await self.hub.start()
+        await self.neighbours.join()
+
+    async def _watch(self) -> None:
+        """Give signs of life three times in a lease, for ever. Cancel it to stop."""
+        async with asyncio.TaskGroup() as watches:
+            watches.create_task(self.hub.watch(), name="watch over the hub")
+            watches.create_task(self._give_signs(), name="watch over the signs of life")
+
+    async def _give_signs(self) -> None:
+        while True:
+            await asyncio.sleep(self._lease / 3)
+            with suppress(BrokerUnavailable):
+                await self.neighbours.join()
+                await self._premises.registry.renew()
+
+    def _resumed(self) -> None:
+        """The broker is back, and may have forgotten everything: say again who is here."""
+        if self.is_started and not self.is_leaving and (self._asserting is None or self._asserting.done()):
+            self._asserting = asyncio.create_task(self._assert_again(), name="tell the broker again")
+
+    async def _assert_again(self) -> None:
+        with suppress(BrokerUnavailable):
+            await self.neighbours.join()
+            await self.hub.renew_presence()
+            await self._premises.registry.assert_again()
 
     def _audience(self, channel: str, options: ChannelOptions) -> Fanout:
         soon = asyncio.get_running_loop().call_soon

@@ -14,6 +14,7 @@ from tidings.clock import Clock
 from tidings.gateway.alarms import Alarms
 from tidings.gateway.application import Application
 from tidings.gateway.fanout import Member
+from tidings.gateway.registry import Registry
 from tidings.gateway.session import Policy
 from tidings.gateway.users import Users
 from tidings.hooks import Hooks
@@ -29,6 +30,7 @@ class Premises(Struct, Generic[C], frozen=True):
     policy: Policy
     hub: Hub[C]
     users: Users[C]
+    registry: Registry
     connections: set[C]
     """Every open connection, whether or not its client has said who it is."""
     application: Application

@@ -88,6 +88,8 @@ class LogListener:
     def __init__(self, clock: Clock) -> None:
         self._throttle: Throttle[_Entry] = Throttle(clock)
         self._notable: Mapping[type[Fact], Callable[[Any], None]] = {
+            events.BrokerLost: self._lost,
+            events.BrokerResumed: self._resumed,
             events.CommandFailed: self._failed,
             events.ConnectionClosed: self._closed,
             events.ConnectionRefused: self._refused,
@@ -119,6 +121,12 @@ class LogListener:
 
     def _gap(self, fact: events.GapFound) -> None:
         self._write(WARNING, "gap found", fact, fact.filled)
+
+    def _lost(self, fact: events.BrokerLost) -> None:
+        self._write(WARNING, "broker lost", fact, fact.reason)
+
+    def _resumed(self, fact: events.BrokerResumed) -> None:
+        self._write(INFO, "broker resumed", fact, "")
 
     def _routine(self, fact: Fact) -> None:
         if LOGGER.isEnabledFor(DEBUG):

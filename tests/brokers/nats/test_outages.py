@@ -15,7 +15,7 @@ from tidings.errors import BrokerUnavailable
 from tidings.model import Publication
 from tidings.testing import NatsServer
 from tidings.testing.contracts import Node
-from tidings.testing.faults import Blackhole, FaultProxy
+from tidings.testing.faults import Blackhole, FaultProxy, Pause
 from tidings.testing.faults.toxics import Direction
 
 pytestmark = [pytest.mark.world, pytest.mark.L3]
@@ -99,6 +99,7 @@ class TestAway:
         await asyncio.gather(*waiting)
         await resumed(other, "news", "sport")
         await resumed(node, "news", "sport")
+        assert node.interruptions == other.interruptions == ["the server closed the connection"]
         await publish(node, b"after")
         assert await node.heard_until("news", b"after") == [b"before", *(b"%d" % n for n in range(10)), b"after"]
         await publish(other, b"last")
@@ -286,7 +287,9 @@ class TestCut:
         """Its connections are open. Whoever comes when enough are waiting fails at once."""
         node = await start(publish_timeout=PATIENCE, publish_queue_limit=2)
         await node.broker.subscribe("news")
-        nats.process.pause()
+        pause = Pause(nats)
+        pause.begin()
+        assert pause.effect()
         waiting = [asyncio.create_task(publish(node, b"1")) for _ in range(2)]
         for _ in range(2):  # The second time it has been silent for certainly more than a second.
             with pytest.raises(BrokerUnavailable, match="no answer within"):
@@ -294,7 +297,7 @@ class TestCut:
         with pytest.raises(BrokerUnavailable, match="2 publications wait"):
             await publish(node, b"2")
         await asyncio.wait(waiting)
-        nats.process.resume()
+        pause.end()
         assert all(UNKNOWN in str(each.exception()) for each in waiting)
         await resumed(node, "news")
         await publish(node, b"3")

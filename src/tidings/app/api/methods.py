@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+from collections import Counter
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from fnmatch import fnmatchcase
 from typing import TypeVar
+
+import msgspec
 
 from tidings import events
 from tidings.app.api.requests import (
@@ -73,6 +76,7 @@ class Api:
         self._rpc = rpc
         self._name = name
         self._began = node.clock.now()
+        node.neighbours.answers |= {"channels": self._channels_here, "info": self._info_here}
         self._methods: Mapping[str, Callable[..., Awaitable[Result]]] = {name: getattr(self, name) for name in REQUESTS}
 
     async def call(self, method: str, request: Request) -> Result | Error:
@@ -115,20 +119,29 @@ class Api:
         if not names.is_well_formed(channel):
             raise BadRequest("channel: a name has 1 to 255 printable ASCII characters")
         if not request.session:
-            await self._node.subscribe(request.user, channel, grant, client=request.client or "", since=since)
+            await self._node.orders.subscribe(
+                request.user,
+                channel,
+                grant,
+                client=request.client or "",
+                since=since,
+                persist=bool(request.persist),
+            )
         return Done()
 
     async def unsubscribe(self, request: UnsubscribeRequest) -> Done:
         if request.channel:
             self._node.policy.namespaces.options(request.channel)
         if not request.session:
-            self._node.unsubscribe(request.user, request.channel, client=request.client or "")
+            await self._node.orders.unsubscribe(request.user, request.channel, client=request.client or "")
         return Done()
 
     async def disconnect(self, request: DisconnectRequest) -> Done:
         why = request.disconnect.plain() if request.disconnect else codes.FORCE_DISCONNECT
         if not request.session:
-            self._node.disconnect(request.user, why, client=request.client or "", spare=request.whitelist or ())
+            await self._node.orders.disconnect(
+                request.user, why, client=request.client or "", spare=request.whitelist or ()
+            )
         return Done()
 
     async def refresh(self, request: RefreshRequest) -> Done:
@@ -136,9 +149,9 @@ class Api:
         if request.session:
             return Done()
         if request.expired or 0 < (expire_at or 0) <= self._node.clock.now():
-            self._node.disconnect(request.user, codes.CONNECTION_EXPIRED, client=request.client or "")
+            await self._node.orders.disconnect(request.user, codes.CONNECTION_EXPIRED, client=request.client or "")
         else:
-            self._node.refresh(request.user, expire_at, client=request.client or "", info=info)
+            await self._node.orders.refresh(request.user, expire_at, client=request.client or "", info=info)
         return Done()
 
     # Channels.
@@ -166,39 +179,45 @@ class Api:
 
     async def channels(self, request: ChannelsRequest) -> ChannelsResult:
         """`pattern` has *, ? and [abc], which match any character, boundaries of namespaces included."""
-        pattern = request.pattern or "*"
-        return ChannelsResult(
-            {
-                channel: ChannelInfo(subscribers)
-                for channel, subscribers in self._node.hub.channels().items()
-                if fnmatchcase(channel, pattern)
-            }
-        )
+        answers = await self._node.neighbours.ask("channels", (request.pattern or "*").encode())
+        counts: Counter[str] = Counter()
+        for answer in answers.values():
+            counts.update(msgspec.msgpack.decode(answer, type=dict[str, int]))
+        return ChannelsResult({channel: ChannelInfo(subscribers) for channel, subscribers in counts.items()})
 
     # The server.
 
     async def info(self, request: InfoRequest) -> InfoResult:
-        node, channels = self._node, self._node.hub.channels()
-        return InfoResult(
-            [
-                NodeInfo(
-                    uid=node.id,
-                    name=self._name,
-                    version=node.policy.version,
-                    num_clients=node.users.clients,
-                    num_users=len(node.users),
-                    num_channels=len(channels),
-                    num_subs=sum(channels.values()),
-                    uptime=int(node.clock.now() - self._began),
-                )
-            ]
-        )
+        answers = await self._node.neighbours.ask("info")
+        return InfoResult([msgspec.msgpack.decode(answer, type=NodeInfo) for answer in answers.values()])
 
     async def rpc(self, request: RPCRequest) -> RPCResult:
         handler = self._rpc.get(request.method)
         if handler is None:
             raise MethodNotFound
         return RPCResult(JSON.embed(await handler(JSON.extract(request.params))))
+
+    # What other nodes ask this one.
+
+    def _channels_here(self, pattern: bytes) -> bytes:
+        wanted = pattern.decode()
+        channels = self._node.hub.channels()
+        return msgspec.msgpack.encode({name: count for name, count in channels.items() if fnmatchcase(name, wanted)})
+
+    def _info_here(self, _: bytes) -> bytes:
+        node, channels = self._node, self._node.hub.channels()
+        return msgspec.msgpack.encode(
+            NodeInfo(
+                uid=node.id,
+                name=self._name,
+                version=node.policy.version,
+                num_clients=node.users.clients,
+                num_users=len(node.users),
+                num_channels=len(channels),
+                num_subs=sum(channels.values()),
+                uptime=int(node.clock.now() - self._began),
+            )
+        )
 
     # Private steps.
 

@@ -108,6 +108,8 @@ class SubscribeRequest(_UserRequest, frozen=True, kw_only=True, gc=False):
     b64data: str | None = None
     expire_at: Moment | None = None
     recover_since: Position | None = None
+    persist: bool | None = None
+    """Subscribe the user again whenever they connect, until they are unsubscribed."""
     override: dict[str, Flag | None] | None = None
 
     def grant(self) -> SubscriptionGrant:

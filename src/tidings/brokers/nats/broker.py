@@ -86,7 +86,7 @@ class NatsBroker:
         self._receiver = receiver
         self._wanted.setdefault(self._subjects.nodes, None)
         if self._link is None:
-            self._link = Link(self._open, on_up=self._resume)
+            self._link = Link(self._open, on_up=self._resume, on_down=self._interrupt)
         self._link.start()
         try:
             async with asyncio.timeout(self._timeout):
@@ -278,8 +278,12 @@ class NatsBroker:
         self._tell_card(line)
         self._asked = self._now()
         channels = [channel for channel in wanted.values() if channel is not None]
-        if channels and self._receiver is not None:
+        if self._receiver is not None:
             self._receiver.on_resumed(channels)
+
+    def _interrupt(self, reason: str) -> None:
+        if self._receiver is not None:
+            self._receiver.on_interrupted(reason)
 
     def _tell_card(self, line: Line) -> None:
         own = self._registry.own(self._now())

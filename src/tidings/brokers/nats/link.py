@@ -27,17 +27,26 @@ PROBE_INTERVAL = 5.0
 
 WATCH_INTERVAL = 0.5
 
+PAUSE_LIMIT = 1.0
+"""Seconds between two attempts at most; publications wait for the next one."""
+
 Opening = Callable[[OnLost], Awaitable[Line]]
 """Opens a line. Raises `OSError` when it cannot be had now."""
 
 
 class Link:
-    """Keeps a line up. Made and used in one loop. `on_up` is awaited before anybody else may use a new line."""
+    """Keeps a line up. Made and used in one loop.
 
-    def __init__(self, open_line: Opening, *, on_up: Callable[[Line], Awaitable[None]]) -> None:
+    `on_up` is awaited before anybody else may use a new line; `on_down` hears why one that was up is so no longer.
+    """
+
+    def __init__(
+        self, open_line: Opening, *, on_up: Callable[[Line], Awaitable[None]], on_down: Callable[[str], None]
+    ) -> None:
         self._open_line = open_line
         self._on_up = on_up
-        self._breaker = Breaker()
+        self._on_down = on_down
+        self._breaker = Breaker(cap=PAUSE_LIMIT)
         self._line: Line | None = None
         self._up = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
@@ -106,6 +115,7 @@ class Link:
             finally:
                 line.end(self._gone or self.reason)
                 await line.close()
+            self._on_down(self.reason)
 
     async def _connect(self, lost: asyncio.Future[str]) -> Line:
         """A line that is up, or nothing is left of the attempt."""

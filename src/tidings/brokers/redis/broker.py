@@ -226,8 +226,12 @@ class RedisBroker(ConnectsNodes, KeepsConnections, KeepsSubscriptions):
 
     def on_heard(self, names: Collection[str]) -> None:
         channels = [channel for name in names if (channel := self._keys.channel(name)) is not None]
-        if channels and self._receiver is not None:
+        if self._receiver is not None:
             self._receiver.on_resumed(channels)
+
+    def on_down(self, reason: str) -> None:
+        if self._receiver is not None:
+            self._receiver.on_interrupted(reason)
 
     # Private steps.
 

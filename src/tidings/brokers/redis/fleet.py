@@ -52,6 +52,8 @@ class Ears(Protocol):
 
     def on_heard(self, names: Collection[str]) -> None: ...
 
+    def on_down(self, reason: str) -> None: ...
+
 
 def fleet(address: Address, ears: Ears, name: str) -> Fleet:
     """Raises `SettingsError` for certificates that cannot be used."""
@@ -74,6 +76,7 @@ class OneServer:
             on_message=ears.on_message,
             on_heard=ears.on_heard,
             on_evicted=self.doubt,
+            on_down=ears.on_down,
         )
 
     def start(self) -> None:
@@ -211,6 +214,7 @@ class Cluster:
             on_message=self._ears.on_message,
             on_heard=self._ears.on_heard,
             on_evicted=self.doubt,
+            on_down=self._ears.on_down,
         )
         server.start()
         return server

@@ -27,6 +27,9 @@ PROBE_INTERVAL = 5.0
 
 WATCH_INTERVAL = 0.5
 
+PAUSE_LIMIT = 1.0
+"""Seconds between two attempts at most; publications wait for the next one."""
+
 KEEPALIVE = {"TCP_KEEPIDLE": 15, "TCP_KEEPINTVL": 5, "TCP_KEEPCNT": 3}
 """After 15 s of silence, three probes 5 s apart; the names of Linux, passed over where a system lacks them."""
 
@@ -41,7 +44,8 @@ class Opening(Protocol):
 class Link:
     """Keeps a line up. Made and used in one loop.
 
-    `open_line` opens it, `on_up` is awaited before anybody else may use it, `on_push` gets what is said unasked.
+    `open_line` opens it, `on_up` is awaited before anybody else may use it, `on_push` gets what is said unasked,
+    `on_down` hears why a line that was up is so no longer.
     """
 
     def __init__(
@@ -51,13 +55,15 @@ class Link:
         *,
         on_up: Callable[[Line], Awaitable[None]] | None = None,
         on_push: Callable[[Push], None] | None = None,
+        on_down: Callable[[str], None] | None = None,
         breaker: Breaker | None = None,
     ) -> None:
         self._name = name
         self._open_line = open_line
         self._on_up = on_up
         self._on_push = on_push or (lambda push: None)
-        self._breaker = breaker or Breaker()
+        self._on_down = on_down or (lambda reason: None)
+        self._breaker = breaker or Breaker(cap=PAUSE_LIMIT)
         self._line: Line | None = None
         self._up = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
@@ -124,6 +130,7 @@ class Link:
                 if not self._gone:
                     self._up.clear()
                 line.end(self._gone or self.reason)
+            self._on_down(self.reason)
 
     async def _connect(self, lost: asyncio.Future[str]) -> Line:
         """A line that is up, or nothing is left of the attempt."""

@@ -48,7 +48,8 @@ class Server:
     """The two links to a server, and what the node wants to hear from it.
 
     `on_message` gets a message's channel and content, `on_heard` the channels that are heard from now on: what was said
-    in them before may have been missed. `on_evicted` hears that the server does not have a channel any more.
+    in them before may have been missed. `on_evicted` hears that the server does not have a channel any more, `on_down`
+    why the server cannot be used.
     """
 
     def __init__(
@@ -60,6 +61,7 @@ class Server:
         on_message: Callable[[bytes, bytes], None],
         on_heard: Callable[[Collection[str]], None],
         on_evicted: Callable[[], None],
+        on_down: Callable[[str], None],
     ) -> None:
         self.name = name
         self.wanted: set[str] = set()
@@ -70,8 +72,10 @@ class Server:
         self._on_message = on_message
         self._on_heard = on_heard
         self._on_evicted = on_evicted
-        self.commands = Link(f"for calls to {name}", open_line, on_up=self._prepare)
-        self.messages = Link(f"for messages from {name}", open_line, on_up=self._resume, on_push=self._take)
+        self.commands = Link(f"for calls to {name}", open_line, on_up=self._prepare, on_down=on_down)
+        self.messages = Link(
+            f"for messages from {name}", open_line, on_up=self._resume, on_push=self._take, on_down=on_down
+        )
 
     def start(self) -> None:
         self.commands.start()
@@ -122,6 +126,7 @@ class Server:
     async def _prepare(self, line: Line) -> None:
         self.reign = await read_reign(line)
         await asyncio.gather(*(line.call(b"SCRIPT", b"LOAD", script.text) for script in scripts.ALL))
+        self._on_heard(())
 
     async def _resume(self, line: Line) -> None:
         await read_reign(line)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 
 from tidings.channels import names
 from tidings.errors import LimitExceeded
@@ -32,10 +33,10 @@ def connect(state: State, request: ConnectRequest) -> Steps[ConnectResult]:
     state.user, state.conn_info, state.meta = grant.user, grant.info, grant.meta
     state.expire_at, state.renewable = grant.expire_at, grant.renewable
     try:
-        yield Enter(grant.user)
+        kept = yield Enter(grant.user)
     except LimitExceeded as error:
         raise Ended(codes.CONNECTION_LIMIT) from error
-    subscriptions = _reserve_all(state, grant, request)
+    subscriptions = _reserve_all(state, grant, kept or {}, request)
     opened = (yield Open(tuple(map(opening.wish, subscriptions)))) if subscriptions else []
     for subscription, recovery in zip(subscriptions, opened, strict=True):
         opening.go_live(state, subscription, recovery)
@@ -71,10 +72,13 @@ def _grant(state: State, request: ConnectRequest) -> ConnectionGrant | None:
     return None
 
 
-def _reserve_all(state: State, grant: ConnectionGrant, request: ConnectRequest) -> list[Subscription]:
-    """The server-side subscriptions: those of the grant, and the user's personal channel.
+def _reserve_all(
+    state: State, grant: ConnectionGrant, kept: Mapping[str, SubscriptionGrant], request: ConnectRequest
+) -> list[Subscription]:
+    """The server-side subscriptions: those of the grant, the user's personal channel, and those that the user keeps.
 
-    A user whose id no channel can be named after has no personal channel, and connects all the same.
+    A user whose id no channel can be named after has no personal channel, and connects all the same. So does one who
+    keeps more than a connection may have, or a channel that the settings do not know any more.
     """
     rules, namespaces = state.policy.rules, state.policy.namespaces
     channels = dict(grant.channels)
@@ -83,6 +87,10 @@ def _reserve_all(state: State, grant: ConnectionGrant, request: ConnectRequest) 
         channels.setdefault(personal, SubscriptionGrant())
     if len(channels) > rules.channel_limit:
         raise Ended(codes.CHANNEL_LIMIT)
+    for channel, kept_grant in kept.items():
+        is_over = 0 < kept_grant.expire_at <= state.now
+        if len(channels) < rules.channel_limit and namespaces.knows(names.namespace(channel)) and not is_over:
+            channels.setdefault(channel, kept_grant)
     return [
         opening.reserve(
             state,

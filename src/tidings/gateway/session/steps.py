@@ -32,7 +32,10 @@ class Authenticate(Question, frozen=True):
 
 
 class Enter(Question, frozen=True):
-    """Count this connection among the user's. → None, or raises LimitExceeded"""
+    """Count this connection among the user's. → Mapping[str, SubscriptionGrant], which the user keeps
+
+    Raises LimitExceeded.
+    """
 
     user: str
 

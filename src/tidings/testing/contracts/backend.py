@@ -55,6 +55,7 @@ class Node:
         self.threads: set[int] = set()
         self.resumed: set[str] = set()
         self.messages: list[bytes] = []
+        self.interruptions: list[str] = []
         self._log: defaultdict[str, list[tuple[str, Publication | ClientInfo]]] = defaultdict(list)
         self._patience = patience
         self._news = asyncio.Event()
@@ -114,6 +115,10 @@ class Node:
 
     def on_resumed(self, channels: Collection[str]) -> None:
         self.resumed.update(channels)
+        self._news.set()
+
+    def on_interrupted(self, reason: str) -> None:
+        self.interruptions.append(reason)
         self._news.set()
 
     def on_message(self, message: bytes) -> None:
