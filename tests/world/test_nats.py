@@ -12,7 +12,7 @@ import httpx2
 import pytest
 from tests.world.backend import token
 from tests.world.centrifuge_python.listener import Encoding, Listener, Tokens
-from tests.world.server import run, written
+from tests.world.command import run, written
 from tests.world.settings import KEY, SECRET
 
 from tidings.testing import NatsServer
