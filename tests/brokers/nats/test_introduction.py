@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 
 import pytest
@@ -100,6 +100,19 @@ async def test_a_client_certificate(tmp_path: Path):
         assert await hears_itself(f"{url}&ssl_certfile={chain}&ssl_keyfile={key}")
         with pytest.raises(BrokerUnavailable):
             await hears_itself(url)
+
+
+async def test_stopping_in_the_middle_of_coming_in(tmp_path: Path):
+    """At whatever moment, over TLS and without; nothing is left of the attempt, and nobody waits for it."""
+    chain, key = certificate(tmp_path)
+    with NatsServer("--tls", "--tlscert", str(chain), "--tlskey", str(key)) as nats:
+        for url in (f"tls://127.0.0.1:{nats.port}?ssl_ca_certs={chain}", nats.url, "nats://127.0.0.1:1"):
+            for number in range(40):
+                broker = NatsBroker(parse(url), SystemClock(), publish_timeout=number * 0.0005)
+                with suppress(BrokerUnavailable):
+                    await broker.start(Node(broker, 5.0))
+                async with asyncio.timeout(5.0):
+                    await broker.stop()
 
 
 # What they may say.

@@ -113,6 +113,7 @@ class Line:
         self._on_message = on_message
         self._on_lost = on_lost
         self._connection = Connection(self._take)
+        self._wire: Wire | None = None
         self._subscriptions: dict[str, Subscription] = {}
         self._waiting: deque[Step] = deque()
         self._under_way: deque[Step] = deque()
@@ -126,8 +127,7 @@ class Line:
         self, endpoint: Endpoint, credentials: Credentials, context: ssl.SSLContext | None, *, name: str
     ) -> None:
         """Connect, once. Raises `OSError` for every reason not to be; then nothing is left of the attempt."""
-        wire = Wire(must_encrypt=context is not None)
-        self._connection._transport = wire
+        self._wire = self._connection._transport = Wire(must_encrypt=context is not None)
         try:
             await self._connection.connect(
                 [f"nats://{named(endpoint)}"],
@@ -147,7 +147,7 @@ class Line:
             await self._connection.subscribe(self._echo)
         except BaseException as error:
             self._ended = "never opened"
-            wire.close()
+            self._wire.close()
             await self._let_go()
             if isinstance(error, Error | TimeoutError):
                 raise ConnectionError(self._why or str(error) or "no answer") from error
@@ -204,14 +204,18 @@ class Line:
             step.lose(reason)
         self._under_way.clear()
         self._waiting.clear()
+        if self._wire is not None:
+            self._wire.close()
         self._on_lost(reason)
 
     async def close(self) -> None:
         """Let go of everything. Comes after `end`."""
-        if self._writer is not None:
-            self._writer.cancel()
-            await asyncio.wait([self._writer])
-        await self._let_go()
+        try:
+            if self._writer is not None:
+                self._writer.cancel()
+                await asyncio.wait([self._writer])
+        finally:
+            await self._let_go()
 
     # Private steps.
 

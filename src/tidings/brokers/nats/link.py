@@ -96,7 +96,8 @@ class Link:
 
     async def _keep_up(self) -> None:
         loop = asyncio.get_running_loop()
-        while True:
+        # nats-py swallows a cancellation here and there, so being cancelled is not enough to end.
+        while not self._gone:
             if not self._breaker.attempt(loop.time()):
                 await asyncio.sleep(max(0.0, (self._breaker.deadline() or 0.0) - loop.time()))
                 continue
@@ -133,8 +134,8 @@ class Link:
                 line = await self._open_line(note)
             async with asyncio.timeout(RESUME_TIMEOUT):
                 await self._on_up(line)
-            if lost.done():
-                raise LineLost(lost.result(), sent=False)
+            if lost.done() or self._gone:
+                raise LineLost(self._gone or lost.result(), sent=False)
         except BaseException as error:
             if line is not None:
                 line.end(str(error))
