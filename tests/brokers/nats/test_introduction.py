@@ -28,7 +28,9 @@ authorization {
             publish: {allow: "tidings.>", deny: "tidings.channel.Shut"},
             subscribe: {allow: "tidings.>", deny: "tidings.channel.Deaf"}
         }
-    }, {user: bob, password: secret, permissions: {publish: {deny: "tidings.echo.>"}}}]
+    },
+    {user: bob, password: secret, permissions: {publish: {deny: "tidings.echo.>"}}},
+    {user: cat, password: secret}]
 }
 """
 
@@ -125,10 +127,18 @@ async def test_what_is_not_permitted_is_refused(tmp_path: Path):
     with NatsServer("-c", str(config)) as nats:
         async with node_at(as_user(nats, "ann:secret")) as node:
             await node.broker.subscribe("news")
+            await node.broker.subscribe("Shut")
             with pytest.raises(BrokerUnavailable, match="refuses: permissions violation for publish"):
                 await node.broker.publish("Shut", Publication(b"1"))
-            with pytest.raises(BrokerUnavailable, match="refuses: permissions violation for subscription"):
-                await node.broker.subscribe("Deaf")
+            await node.broker.subscribe("Shut")
+            async with node_at(as_user(nats, "cat:secret")) as other:
+                await other.broker.publish("Shut", Publication(b"once"))
+            assert await node.heard_until("Shut", b"once") == [b"once"]
+            for _ in range(2):
+                refused = await asyncio.gather(*(node.broker.subscribe("Deaf") for _ in "ab"), return_exceptions=True)
+                for each in refused:
+                    assert isinstance(each, BrokerUnavailable)
+                    assert "refuses: permissions violation for subscription" in str(each)
             await node.broker.publish("Deaf", Publication(b"1"))
             await node.broker.publish("news", Publication(b"2"))
             assert await node.heard_data("news", 1) == [b"2"]

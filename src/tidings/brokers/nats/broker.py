@@ -34,7 +34,7 @@ from tidings.brokers.nats.link import Link
 from tidings.brokers.nats.registry import Registry
 from tidings.brokers.nats.subjects import Subjects
 from tidings.clock import Clock
-from tidings.errors import BrokerUnavailable, NotAvailable
+from tidings.errors import BrokerUnavailable, LimitExceeded, NotAvailable
 from tidings.model import ClientInfo, Publication
 
 REACH_TIMEOUT = 1.0
@@ -288,7 +288,7 @@ class NatsBroker:
     def _tell_card(self, line: Line) -> None:
         own = self._registry.own(self._now())
         if own is not None:
-            with suppress(LineLost):
+            with suppress(LineLost, LimitExceeded):
                 line.publish(self._subjects.nodes, envelope.encode_card(own)).confirmed.add_done_callback(forget)
 
     # Private steps.

@@ -283,16 +283,23 @@ class Line:
         """What nats-py reports. A refusal arrives before the echo of the steps that it is about."""
         text = "the server closed the connection" if isinstance(error, UnexpectedEOF) else str(error)
         self._why = text.removeprefix("nats: ").strip("'")
-        found = _NOT_PERMITTED.search(self._why)
-        if found is None:
-            return
-        for step in self._under_way:
-            # nats-py reports in small letters.
-            if (step.verb.value, step.subject.lower(), step.refusal) == (*found.groups(), ""):
-                step.refusal = self._why
-                return
-        self._why = f"{self._why}, without which nothing is ever confirmed"
-        self.end(self._why)
+        if (found := _NOT_PERMITTED.search(self._why)) is not None and not self._refuse(*found.groups()):
+            self._why = f"{self._why}, without which nothing is ever confirmed"
+            self.end(self._why)
+
+    def _refuse(self, verb: str, subject: str) -> bool:
+        """Mark what the server does not permit; False if it is no caller's. nats-py reports in small letters."""
+        meant = [
+            step
+            for step in self._under_way
+            if (step.verb.value, step.subject.lower(), step.refusal) == (verb, subject, "")
+        ]
+        # Of publications each is refused by itself; all subscriptions to a subject are one.
+        for step in meant[:1] if verb == Verb.PUBLISH.value else meant:
+            step.refusal = self._why
+            if step.verb is Verb.SUBSCRIBE:
+                self._subscriptions.pop(step.subject, None)
+        return bool(meant)
 
     async def _close(self) -> None:
         """nats-py has closed the connection."""
