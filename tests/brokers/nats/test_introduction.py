@@ -162,6 +162,23 @@ async def test_a_stranger_hears_what_is_published(nats_server: NatsServer):
         await stranger.close()
 
 
+async def test_publications_at_the_same_time_share_their_confirmation(nats_server: NatsServer):
+    """One word comes back for all of them, and for each that is alone."""
+    async with node_at(nats_server.url, 20.0) as node:
+        stranger = Client()
+        await stranger.connect(nats_server.url)
+        echoes = await stranger.subscribe("tidings.echo.*")
+        await stranger.flush()
+        await asyncio.gather(*(node.broker.publish("news", Publication(b"1")) for _ in range(400)))
+        await stranger.flush()
+        assert echoes.pending_msgs == 1
+        for _ in range(3):
+            await node.broker.publish("news", Publication(b"1"))
+        await stranger.flush()
+        assert echoes.pending_msgs == 4
+        await stranger.close()
+
+
 async def test_what_nobody_can_read_is_passed_over(nats_server: NatsServer):
     """Whoever may publish below our prefix can say what they like; what follows is heard."""
     async with node_at(nats_server.url) as node:
