@@ -10,10 +10,15 @@
 
 local meta, stream, result = KEYS[1], KEYS[2], KEYS[3]
 local body, id, size, ttl, meta_ttl = ARGV[1], ARGV[2], ARGV[3], ARGV[4], ARGV[5]
-local result_ttl, version, version_epoch = ARGV[9], tonumber(ARGV[10]), ARGV[11]
+local result_ttl, version, version_epoch = ARGV[9], ARGV[10], ARGV[11]
 local EXAMINED = 1000
 
 local state = open_stream(meta, stream, ARGV[6])
+
+-- Versions have up to 64 bits, and Lua's numbers 53 of them: compared as what they are, decimals.
+local function is_above(one, other)
+    return #one > #other or #one == #other and one > other
+end
 
 -- "found" and its offset, "new", or "unknown".
 local function fate_of_first_attempt()
@@ -61,7 +66,7 @@ if ARGV[12] ~= '' then
 end
 
 local fresh = 1
-if version > 0 and version <= state.v and version_epoch == state.ve then
+if version ~= '0' and not is_above(version, state.v) and version_epoch == state.ve then
     fresh = 0
 else
     local time = redis.call('TIME')
@@ -70,8 +75,8 @@ else
     local offset = number(state.o)
     redis.call('XADD', stream, 'MAXLEN', '=', size, offset .. '-0', 'b', body, 't', time, 'i', id)
     redis.call('PEXPIRE', stream, ttl)
-    if version > 0 then
-        redis.call('HSET', meta, 'o', offset, 't', time, 'v', ARGV[10], 've', version_epoch)
+    if version ~= '0' then
+        redis.call('HSET', meta, 'o', offset, 't', time, 'v', version, 've', version_epoch)
     else
         redis.call('HSET', meta, 'o', offset, 't', time)
     end
