@@ -19,7 +19,7 @@ from tidings.gateway.signatures import Keys, Signatures
 Objection = tuple[Place, str]
 
 IN_PROCESS = "memory"
-SCHEMES = (IN_PROCESS, "redis", "rediss", "redis+sentinel", "redis+cluster", "nats")
+SCHEMES = (IN_PROCESS, "redis", "rediss", "redis+sentinel", "redis+cluster", "nats", "tls")
 DELTA_TYPES = ("fossil",)
 NAMESPACE = re.compile(r"[-a-zA-Z0-9_.]{2,}")
 

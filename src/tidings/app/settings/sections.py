@@ -41,7 +41,7 @@ class Broker(Section):
     url: str = Field(
         default="memory://",
         repr=False,  # may hold a password
-        description="Or redis://… rediss://… redis+sentinel://… redis+cluster://… nats://…",
+        description="Or redis://… rediss://… redis+sentinel://… redis+cluster://… nats://… tls://…",
     )
     prefix: str = Field(default="tidings", min_length=1, description="What all names in the broker begin with.")
     publish_timeout: Seconds = Field(default=5.0, description="How long a publish waits for a broker that is away.")

@@ -48,6 +48,8 @@ class RedisBroker(ConnectsNodes, KeepsConnections, KeepsSubscriptions):
     `publish_timeout` is in seconds. Raises `SettingsError` for certificates, or a prefix, that cannot be used.
     """
 
+    idempotency_ttl = IDEMPOTENCY_TTL
+
     def __init__(
         self,
         address: Address,
