@@ -10,6 +10,7 @@ from tidings.testing.services.postgres import PostgresServer
 from tidings.testing.services.redis import RedisServer
 from tidings.testing.services.redis_cluster import RedisCluster
 from tidings.testing.services.redis_sentinel import RedisSentinel
+from tidings.testing.services.tidings_cluster import TidingsCluster
 
 __all__ = [
     "AsgiApp",
@@ -25,5 +26,6 @@ __all__ = [
     "Service",
     "ServiceError",
     "SharedService",
+    "TidingsCluster",
     "TidingsNode",
 ]
