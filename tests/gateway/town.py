@@ -22,7 +22,7 @@ MakeBroker = Callable[[ManualClock, MemoryBackend], MemoryBroker]
 
 
 class Town:
-    """Two houses, with the same options. `make` makes the end of a node that is not an ordinary one: that of `there`."""
+    """Two houses, with the same options. `make` makes the broker of `there`, where that is not an ordinary one."""
 
     def __init__(self, *, make: MakeBroker = MemoryBroker, **options: Any) -> None:
         self.clock = ManualClock()
