@@ -45,6 +45,16 @@ async def test_without_json_text_stays_text() -> None:
             await client.send({})
 
 
+async def test_lines_can_be_messages() -> None:
+    """Where a server puts several into one; an end of the last line is no message."""
+    async with serving(echo) as url, PlainClient(url, lines=True) as client:
+        for text in ('{"a":1}\n{"b":2}\nthree', "4\n", '"\u2028"'):
+            await client.send_text(text)
+        assert await client.collect(5) == [{"a": 1}, {"b": 2}, "three", 4, "\u2028"]
+        await client.send(b"1\n2")
+        assert await client.receive() == b"1\n2"
+
+
 async def test_messages_keep_their_order() -> None:
     async with serving(echo) as url, PlainClient(url) as client:
         for number in range(500):

@@ -45,8 +45,8 @@ class Record:
         """Seconds since the beginning."""
         return time.monotonic() - self.began
 
-    def add(self, direction: Direction, content: Any) -> Frame:
-        frame = Frame(self.now(), direction, content)
+    def add(self, direction: Direction, content: Any, closing: Closing | None = None) -> Frame:
+        frame = Frame(self.now(), direction, content, closing)
         self.transcript.add(frame)
         return frame
 
@@ -57,7 +57,7 @@ class Record:
 
     def close(self, closing: Closing) -> None:
         self.closing = closing
-        self.add(Direction.NOTED, f"closed {closing}")
+        self.add(Direction.NOTED, f"closed {closing}", closing)
         self.wake()
 
     def fail(self, error: BaseException) -> None:

@@ -62,6 +62,8 @@ class Frame:
     at: float
     direction: Direction
     content: Any
+    closing: Closing | None = None
+    """How the connection has ended, where the remark says that it has."""
 
 
 Observer = Callable[[Frame], None]

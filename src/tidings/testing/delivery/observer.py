@@ -5,14 +5,17 @@
 >>> observer.observe("ann", "42", reply)     # what it receives, in the order of the connection,
 >>> observer.closed("ann", 3001)             # and the end of each of its connections
 
+The toolkit's own client does so by itself: `Client(…, on_frame=observer.of("ann", "42"))`.
+
 Any client implementation can feed it. Commands have to be shown as well, since a reply does not name its channel. One
 client has one connection at a time, and one name over all of them. Payloads are read whole: no deltas.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 from tidings.errors import UnrecoverablePosition
 from tidings.model import StreamPosition
@@ -44,6 +47,9 @@ from tidings.wire.centrifuge.messages import (
     Unsubscribe,
     UnsubscribeRequest,
 )
+
+if TYPE_CHECKING:
+    from tidings.testing.clients import Frame
 
 Asked = SubscribeRequest | UnsubscribeRequest | PresenceRequest | HistoryRequest
 
@@ -92,6 +98,17 @@ class Observer:
             self.history.add(*(GapTold(now, client, channel) for channel in known.epochs))
         self.history.add(Disconnected(now, client, code))
         del self._clients[client]
+
+    def of(self, client: str, user: str = "") -> Callable[[Frame], None]:
+        """What a `Client` of the toolkit takes as its `on_frame`, so that all it sends and receives is noted."""
+
+        def hear(frame: Frame) -> None:
+            if frame.closing is not None:
+                self.closed(client, frame.closing.code)
+            elif isinstance(frame.content, Command | Reply):
+                self.observe(client, user, frame.content)
+
+        return hear
 
     # What is sent.
 

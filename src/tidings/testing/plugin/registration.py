@@ -50,7 +50,7 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 def parts(config: pytest.Config) -> list[object]:
-    from tidings.testing.plugin import fixtures
+    from tidings.testing.plugin import browsers, fixtures
 
     found: list[object] = [
         fixtures,
@@ -62,7 +62,7 @@ def parts(config: pytest.Config) -> list[object]:
     if config.getini("tidings_honesty"):
         found.append(Honesty(config.rootpath))
     if not config.pluginmanager.has_plugin(PLAYWRIGHT):
-        found.append(fixtures.BrowserFixtures())
+        found.append(browsers)
     if not hasattr(config, "workerinput"):
         file = config.getoption("--tidings-report")
         found.append(Reporter(Path(file) if file else None))

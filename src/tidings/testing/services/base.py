@@ -92,6 +92,9 @@ class Service(Block):
     user: str | None = None
     """Whose the program is, if not this process's user."""
 
+    columns: int | None = None
+    """The width of the terminal that it writes to, where it is to believe that there is one."""
+
     # Its life.
 
     def start(self) -> None:
@@ -200,6 +203,7 @@ class Service(Block):
                 output=self._output,
                 environment=self.environment(),
                 user=self.user,
+                columns=self.columns,
             )
         except OSError as error:
             raise ServiceError(f"{self.name} could not be started: {error}.") from error

@@ -97,6 +97,18 @@ class TestCrowd:
         assert lines[1] == "  #0: 1, open"
         assert lines[-1] == "  … and 10 more"
 
+    async def test_the_end_of_all_is_waited_for(self) -> None:
+        """And who is there still is named."""
+        room = Room()
+        async with serving(room) as url, ManyClients(3, url) as crowd:
+            await room.there[0].close(4001, "enough")
+            with pytest.raises(CrowdError, match=rf"2 of 3 clients were not closed within {SHORT} s:\n  #\d: open\n"):
+                await crowd.wait_closed(timeout=SHORT)
+            for connection in room.there[1:]:
+                await connection.close(4002)
+            assert await crowd.wait_closed() == {4001: 1, 4002: 2}
+            assert await crowd.wait_closed() == crowd.closes
+
     async def test_a_wait_ends_when_somebody_is_gone(self) -> None:
         room = Room()
         async with serving(room) as url, ManyClients(3, url) as crowd:

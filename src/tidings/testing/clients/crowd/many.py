@@ -174,6 +174,19 @@ class ManyClients:
         if self._behind:
             raise CrowdError(self._laggards(count, limit))
 
+    async def wait_closed(self, *, timeout: float | None = None) -> Counter[int]:
+        """Wait until every connection has ended, and return how many have, by code.
+
+        Raises `CrowdError` if that takes longer than `timeout` seconds.
+        """
+        limit = self.patience if timeout is None else timeout
+        if not await self._are_gone(limit):
+            lines = self._first([f"#{one.number}: {one.state}" for one in self.members if one.closing is None])
+            raise CrowdError(
+                f"{self._connected:,} of {len(self):,} clients were not closed within {limit:g} s:\n{lines}"
+            )
+        return self.closes
+
     def send(self, value: object) -> None:
         """Let every client that is ready send a value: `bytes` and `str` as they are, anything else as JSON."""
         for member in self.members:
