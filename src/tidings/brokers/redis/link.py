@@ -126,9 +126,7 @@ class Link:
             try:
                 self.reason = await self._watch(line, lost)
             finally:
-                self._line = None
-                if not self._gone:
-                    self._up.clear()
+                self._let_go(self.reason)
                 line.end(self._gone or self.reason)
             self._on_down(self.reason)
 
@@ -136,10 +134,13 @@ class Link:
         """A line that is up, or nothing is left of the attempt."""
 
         def note(reason: str) -> None:
+            # At once: who hears of the loss and tries again must not find the line that was lost.
+            if line is not None and self._line is line:
+                self._let_go(reason)
             if not lost.done():
                 lost.set_result(reason)
 
-        line = None
+        line: Line | None = None
         try:
             async with asyncio.timeout(CONNECT_TIMEOUT):
                 line = await self._open_line(self._on_push, note)
@@ -150,6 +151,11 @@ class Link:
                 line.end(str(error))
             raise
         return line
+
+    def _let_go(self, reason: str) -> None:
+        self._line, self.reason = None, reason
+        if not self._gone:
+            self._up.clear()
 
     async def _watch(self, line: Line, lost: asyncio.Future[str]) -> str:
         """Wait until the line is lost, and say why. Sees to it that a dead one is."""
