@@ -103,7 +103,7 @@ class TestFutureEnhancements:
     @pytest.mark.load
     @pytest.mark.usefixtures("many_files")
     async def test_stress_of_a_thousand_and_more_connections(self) -> None:
-        """1,200 clients over two nodes in 40 channels, half of which leave without a word; nothing of anybody is left."""
+        """1,200 clients over two nodes in 20 channels; half leave without a word, and nothing of anybody is left."""
         need(RedisServer)
         async with TidingsCluster(2, SETTINGS) as cluster, BackEnd() as backend:
             crowds = [
