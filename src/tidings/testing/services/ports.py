@@ -35,7 +35,7 @@ def reserve() -> int:
             if is_free(port):
                 return port
             release(port)
-    raise OSError(f"no free port between {FIRST} and {LAST}")
+    raise OSError(f"no free port between {FIRST} and {LAST}: end programs that listen there")
 
 
 def release(port: int) -> None:
