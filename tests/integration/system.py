@@ -99,8 +99,10 @@ class Redis:
         return sorted(key.decode() for key in self.server.ask("KEYS", f"tidings:{pattern}"))
 
     def bus(self) -> list[str]:
-        """The pub/sub channels that somebody listens to."""
-        return sorted(name.decode() for name in self.server.ask("PUBSUB", "CHANNELS", "tidings:bus:*"))
+        """The channels that some node listens to: names of pub/sub, which hold the number of the database."""
+        beginning = "tidings:bus:0:"
+        found = self.server.ask("PUBSUB", "CHANNELS", f"{beginning}*")
+        return sorted(name.decode().removeprefix(beginning) for name in found)
 
     def shown(self) -> dict[str, tuple[str, dict[str, Any]]]:
         """By connection: its node, and what is shown of it."""

@@ -63,7 +63,7 @@ class TestWebSocketRedisPubSubL3:
             await bob.subscribe("live:setup")
             await bob.subscribe("kept:setup")
             assert redis.leases("setup") == {ada.id, bob.id}
-            assert {"tidings:bus:live:setup", "tidings:bus:kept:setup"} <= set(redis.bus())
+            assert {"live:setup", "kept:setup"} <= set(redis.bus())
             await eventually(
                 lambda: (
                     [redis.shown().get(one.id, ("", {"channels": []}))[1]["channels"] for one in (ada, bob)]
@@ -169,14 +169,14 @@ class TestWebSocketRedisPubSubL3:
             assert refused.value.code == 102  # As if there were none, so that nobody learns its name.
             for _ in range(3):
                 both = await ada.subscribe("live:iso-bob")
-                await eventually(lambda: "tidings:bus:live:iso-bob" in redis.bus(), "the channel is asked for")
+                await eventually(lambda: "live:iso-bob" in redis.bus(), "the channel is asked for")
                 await backend.publish(there, "live:iso-bob", "both")
                 assert (await both.receive()).data == (await his.receive()).data == "both"
                 await ada.unsubscribe("live:iso-bob")
                 await backend.publish(here, "live:iso-bob", "his alone")
                 assert (await his.receive()).data == "his alone"
             await bob.unsubscribe(his)
-            await eventually(lambda: "tidings:bus:live:iso-bob" not in redis.bus(), "the channel is given up")
+            await eventually(lambda: "live:iso-bob" not in redis.bus(), "the channel is given up")
             await backend.publish(here, "live:iso-ada", "last")
             assert (await hers.receive()).data == "last"
             assert "his alone" not in [one.data for one in ada.received]
