@@ -55,7 +55,7 @@ class TestSubscribe:
         assert [one.data("news") for one in (here, there, again, bob)] == [[1], [1], [1], []]
         assert [push for push in there.pushes if "subscribe" in push] == [{"channel": "news", "subscribe": {}}]
         assert [push for push in again.pushes if "subscribe" in push] == []
-        assert town.there.facts.count(events.CommandFailed) == 0
+        assert town.there.told(events.CommandFailed) == []
 
     async def test_one_connection(self, town: Town) -> None:
         here, there, other = await town.here.caller(), await town.there.caller(), await town.there.caller()
