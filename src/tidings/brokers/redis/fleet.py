@@ -228,10 +228,15 @@ class Cluster:
             on_message=self._ears.on_message,
             on_heard=self._ears.on_heard,
             on_evicted=self.doubt,
-            on_down=self._ears.on_down,
+            on_down=self._note_down,
         )
         server.start()
         return server
+
+    def _note_down(self, reason: str) -> None:
+        """Callers wait for the server that has their key, and would not find out that another one has it now."""
+        self.doubt()
+        self._ears.on_down(reason)
 
     async def _read_map(self) -> SlotMap:
         """Ask whoever answers first, of those that are connected and those that the address names."""
