@@ -39,6 +39,7 @@ def node(
     `carrier` is the broker, where it is not the one that the settings name. Raises `SettingsError`.
     """
     clock = clock or SystemClock()
+    is_shared = carrier is not None
     carrier = carrier or broker(settings, clock)
     capabilities.check(settings, carrier)
     client = settings.client
@@ -64,7 +65,7 @@ def node(
         allowed_origins=client.allowed_origins,
         lease=settings.broker.lease,
         drain_timeout=settings.server.drain_timeout,
-        alone=isinstance(carrier, MemoryBroker),
+        alone=isinstance(carrier, MemoryBroker) and not is_shared,
     )
 
 
