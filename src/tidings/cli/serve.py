@@ -8,6 +8,7 @@ import typer
 from rich.console import Console
 
 from tidings.app import lifecycle
+from tidings.app import workers as several
 from tidings.app.settings import Settings
 from tidings.app.tidings import Tidings
 from tidings.cli import playground
@@ -27,6 +28,9 @@ def serve(
 ) -> None:
     """Start a server.
 
+    With --workers and a broker that processes can share, such as redis://localhost, that many processes listen on the
+    port. One that dies is replaced; one that gets SIGTERM sends its clients away, and is replaced.
+
     The first Ctrl-C, or SIGTERM, sends all clients away and exits with 0; the second exits at once.
     """
     flags = {"server.host": host, "server.port": port, "server.workers": workers, "broker.url": broker}
@@ -36,8 +40,17 @@ def serve(
     logs.configure(settings.log.format, settings.log.level)
     bound = lifecycle.bind(settings.server.host, settings.server.port)
     base = settings.server.url(bound.getsockname()[1])
-    hub = Tidings(settings=settings, extra_routes=playground.page(settings, base) if demo else ())
-    lifecycle.serve(hub, bound, on_ready=lambda: _welcome(settings, base, demo=demo))
+
+    def make_hub() -> Tidings:
+        return Tidings(settings=settings, extra_routes=playground.page(settings, base) if demo else ())
+
+    def on_ready() -> None:
+        _welcome(settings, base, demo=demo)
+
+    if settings.server.workers > 1:
+        several.serve(settings, make_hub, bound, on_ready)
+    else:
+        lifecycle.serve(make_hub(), bound, on_ready)
 
 
 def _welcome(settings: Settings, base: str, *, demo: bool) -> None:

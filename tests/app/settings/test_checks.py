@@ -26,7 +26,7 @@ def complaint(text: str, **environ: str) -> str:
     return raised.value.message
 
 
-SCHEMES = "memory://, redis://, rediss://, redis+sentinel://, redis+cluster://, nats://"
+SCHEMES = "memory://, redis://, rediss://, redis+sentinel://, rediss+sentinel://, redis+cluster://, rediss+cluster://, nats://"
 
 
 @pytest.mark.parametrize(
