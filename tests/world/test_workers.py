@@ -52,6 +52,11 @@ def is_alive(pid: int) -> bool:
     return False
 
 
+def left(directory: Path) -> list[str]:
+    """What the workers have forgotten there."""
+    return [path.name for path in directory.iterdir()]
+
+
 async def all_up(node: TidingsNode) -> list[int]:
     async def are() -> bool:
         return len(workers(node)) == 2
@@ -174,7 +179,7 @@ async def test_a_signal_sends_everybody_away(
         assert "Traceback" not in log
         assert HERE_AND_GONE not in log
         assert not any(map(is_alive, pids))
-    assert not list(tmp_path.iterdir())
+    assert not left(tmp_path)
 
 
 async def test_second_signal_ends_at_once(redis: RedisServer) -> None:
@@ -218,7 +223,7 @@ async def test_no_worker_outlives_its_supervisor(redis: RedisServer, tmp_path: P
             assert await one.expect_closed(timeout=PATIENCE) == Closing(3001, "shutdown")
 
         async def are_gone() -> bool:
-            return not any(map(is_alive, pids)) and not list(tmp_path.iterdir())
+            return not any(map(is_alive, pids)) and not left(tmp_path)
 
         await until(are_gone)
 
