@@ -28,8 +28,8 @@ def serve(
 ) -> None:
     """Start a server.
 
-    With --workers and a broker that processes can share, such as redis://localhost, that many processes listen on the
-    port. One that dies is replaced; one that gets SIGTERM sends its clients away, and is replaced.
+    With --workers N and a broker that processes share, redis://localhost for
+    one, N processes listen on the port. One that dies is replaced.
 
     The first Ctrl-C, or SIGTERM, sends all clients away and exits with 0; the second exits at once.
     """
