@@ -26,7 +26,7 @@ COLOURS = {"ok": "green", "warning": "yellow", "problem": "red"}
 
 def doctor(
     broker: Annotated[
-        str | None, typer.Option(metavar="URL", help="The broker. [default: that of the settings]")
+        str | None, typer.Option(metavar="URL", help="The broker. \\[default: that of the settings]")
     ] = None,
     config: Config = None,
     verbose: Verbose = False,
