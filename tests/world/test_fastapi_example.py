@@ -97,7 +97,7 @@ async def test_the_shops_own_routes_are_as_before(server: AsgiApp, http: httpx2.
     assert http.get("/customers/nobody").json() == {"last_seen": None}
     assert http.get("/nowhere").status_code == 404
     address = server.websocket("/chatter")
-    async with PlainClient(address) as one, PlainClient(address) as other:
+    async with PlainClient(address, patience=PATIENCE) as one, PlainClient(address, patience=PATIENCE) as other:
         for number, client in enumerate([one, other, one, one]):
             await client.send_text(f"hello {number}")
             assert await client.receive(timeout=PATIENCE) == f"hello {number}"

@@ -82,7 +82,7 @@ def test_refuses_to_start(arguments: list[str], named: str) -> None:
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 async def test_signal_sends_everybody_away(number: signal.Signals) -> None:
     """The first signal tells the clients 3001, which lets them come back, and the process ends with 0."""
-    async with TidingsNode(SETTINGS) as server, Client(server.websocket, token=token("ada")) as ada:
+    async with TidingsNode(SETTINGS) as server, Client(server.websocket, token=token("ada"), patience=PATIENCE) as ada:
         server.process.signal(number)
         assert await ada.expect_closed(timeout=PATIENCE) == Closing(3001, "shutdown")
         assert await asyncio.to_thread(server.process.wait, PATIENCE) == 0
@@ -92,7 +92,7 @@ async def test_signal_sends_everybody_away(number: signal.Signals) -> None:
 async def test_uvicorn_sends_everybody_away() -> None:
     """An application that uvicorn hosts tells its clients the same; uvicorn then ends by the signal, as ever."""
     async with hosted() as server:
-        async with Client(server.websocket(MOUNTED), token=token("ada")) as ada:
+        async with Client(server.websocket(MOUNTED), token=token("ada"), patience=PATIENCE) as ada:
             server.process.signal(signal.SIGTERM)
             assert await ada.expect_closed(timeout=PATIENCE) == Closing(3001, "shutdown")
         assert await asyncio.to_thread(server.process.wait, PATIENCE) == -signal.SIGTERM

@@ -29,7 +29,7 @@ async def test_line_to_paste(columns: str) -> None:
         line = line_to_paste(server)
         session = httpx2.get(f"{server.url}/demo/session", params={"name": "Ada"}).json()
         assert session["curl"] == line
-        async with Client(server.websocket, token=session["token"]) as ada:
+        async with Client(server.websocket, token=session["token"], patience=PATIENCE) as ada:
             lobby = await ada.subscribe(session["channel"])
             ran = await asyncio.to_thread(
                 subprocess.run, line, shell=True, capture_output=True, text=True, timeout=PATIENCE
@@ -57,7 +57,7 @@ async def test_token_and_publish() -> None:
     async with TidingsNode(SETTINGS) as server:
         make = ("token", "--config", server.config, "--user", "ada")
         connection, subscription = run(*make, "--ttl", "1m"), run(*make, "--channel", "shut:it")
-        async with Client(server.websocket, token=connection.stdout.strip()) as ada:
+        async with Client(server.websocket, token=connection.stdout.strip(), patience=PATIENCE) as ada:
             shut = await ada.subscribe("shut:it", token=subscription.stdout.strip())
             publish = ("publish", "--config", server.config, "--url", server.url, "shut:it", '{"text": "hello"}')
             ran = await asyncio.to_thread(run, *publish)

@@ -60,7 +60,7 @@ async def test_everything_is_served_over_tls(certificate: Path, settings: Settin
         assert httpx2.get(f"{server.url}/health", verify=trusting).status_code == 200
         with pytest.raises(UpgradeRefused, match="CERTIFICATE_VERIFY_FAILED"):
             await PlainClient(server.websocket).open()
-        async with Client(server.websocket, token=token("ada"), ssl=trusting) as ada:
+        async with Client(server.websocket, token=token("ada"), ssl=trusting, patience=PATIENCE) as ada:
             server.process.signal(signal.SIGTERM)
             assert await ada.expect_closed(timeout=PATIENCE) == Closing(3001, "shutdown")
         assert await asyncio.to_thread(server.process.wait, PATIENCE) == 0

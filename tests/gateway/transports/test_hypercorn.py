@@ -14,7 +14,7 @@ from tidings.testing.clients import Closing, UpgradeRefused
 
 pytestmark = [pytest.mark.world, pytest.mark.L3]
 
-PATIENCE = 10.0
+PATIENCE = 20.0
 
 # Echoes, obeys "close", "abort" and "long", and says on its output how connections end.
 APPLICATION = """

@@ -43,7 +43,7 @@ async def test_a_node_has_the_settings_of_the_test(environment: MutableMapping[s
         request = {"channel": "news", "data": 1}
         assert httpx2.post(f"{node.url}/api/publish", json=request, headers={"X-API-Key": "k"}).json()["result"] == {}
         assert httpx2.post(f"{node.url}/api/publish", json=request, headers={"X-API-Key": "x"}).status_code == 401
-        async with Client(node.websocket) as client:
+        async with Client(node.websocket, patience=20.0) as client:
             assert client.id
 
 

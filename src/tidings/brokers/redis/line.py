@@ -67,6 +67,8 @@ class Line(asyncio.Protocol):
         self._on_lost = on_lost
         self._quiet_since = math.inf
         self._why = "the server closed the connection"
+        self.client_id = 0
+        """What the server calls this connection, once it was introduced."""
 
     # Calls.
 
