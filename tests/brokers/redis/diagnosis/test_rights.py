@@ -16,8 +16,8 @@ BY_CONNECTIONS = {"hello", "auth", "setname", "select"}
 """What every connection begins with, and so needs no trying."""
 
 OF_SENTINELS = {"sentinel", "get-master-addr-by-name"}
-PARTS = {"load", "slots"}
-"""Second words, which are named with the first."""
+PARTS = {"load", "slots", "kill", "id"}
+"""Further words, which are named with the first."""
 
 
 def tried(*, clustered: bool) -> set[str]:

@@ -17,6 +17,12 @@ from tidings.brokers.redis.line import Word
 
 LIFE_MS = 60_000
 
+CONTAINERS = ("client", "cluster", "script")
+"""Commands that mean something only with the next word, which permissions name as well."""
+
+NOBODY = 2**62
+"""The number of a connection that no server has come to yet."""
+
 
 class Attempt(Struct, frozen=True):
     """A command. `listens` says that it is one of those that are confirmed by messages."""
@@ -28,7 +34,7 @@ class Attempt(Struct, frozen=True):
     def name(self) -> str:
         """As permissions name it."""
         first = bytes(self.words[0]).decode().lower()  # type: ignore[arg-type]
-        if first in ("script", "cluster"):
+        if first in CONTAINERS:
             return f"{first}|{bytes(self.words[1]).decode().lower()}"  # type: ignore[arg-type]
         return first
 
@@ -48,6 +54,7 @@ def trying(keys: Keys, name: str, *, clustered: bool, with_nodes: bool) -> Itera
     yield Attempt((b"PING",))
     yield Attempt((b"INFO", b"replication"))
     yield Attempt((b"TIME",))
+    yield Attempt((b"CLIENT", b"KILL", b"ID", NOBODY))
     yield Attempt((b"SCRIPT", b"LOAD", scripts.PRESENT.text))
     places = (2, keys.leases(name), keys.present(name))
     yield Attempt((b"EVALSHA", scripts.PRESENT.digest, *places))
