@@ -153,6 +153,20 @@ async def test_a_worker_that_dies(redis: RedisServer) -> None:
         assert len(workers(node)) == 2
 
 
+async def test_a_worker_that_hangs(redis: RedisServer) -> None:
+    """It holds up neither new clients nor the page of numbers, and is missing there."""
+    async with several(redis) as node:
+        hanging, _ = await all_up(node)
+        api = Api(node)
+        os.kill(hanging, signal.SIGSTOP)
+        try:
+            page = await api.metrics()
+            async with Client(node.websocket, token=token("ada"), patience=PATIENCE):
+                assert page["tidings_workers"] == 1
+        finally:
+            os.kill(hanging, signal.SIGCONT)
+
+
 async def stays(client: Client) -> bool:
     """Whether the connection outlives what has just happened to somebody's worker."""
     try:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import shutil
 import sys
 import textwrap
@@ -67,8 +68,11 @@ def _shown(finding: Finding) -> str:
     """One line; on a terminal folded to its width, with the level in colour."""
     if not sys.stdout.isatty():
         return str(finding)
-    folded = textwrap.fill(str(finding), shutil.get_terminal_size().columns, subsequent_indent=INDENT)
+    width = shutil.get_terminal_size().columns
+    folded = textwrap.fill(str(finding), width, subsequent_indent=INDENT, break_on_hyphens=False)
     level = finding.level.value
+    if "NO_COLOR" in os.environ:
+        return folded
     return typer.style(level, fg=COLOURS[level], bold=level != "ok") + folded[len(level) :]
 
 

@@ -29,24 +29,25 @@ class Exchange:
 
     async def start(self) -> None:
         """Raises `OSError`."""
-        with suppress(FileNotFoundError):
-            self._own.unlink()  # Of an earlier worker with this number.
+        await asyncio.to_thread(self._own.unlink, missing_ok=True)  # Of an earlier worker with this number.
         self._server = await asyncio.start_unix_server(self._tell, self._own)
 
     async def stop(self) -> None:
         """Tell no more. The last to leave, when nobody else tidies up, removes the directory."""
         if self._server is not None:
             self._server.close()
-        with suppress(OSError):
-            self._own.unlink()
-        with suppress(OSError):
-            self._directory.rmdir()
+        await asyncio.to_thread(self._leave)
 
     async def others(self) -> list[Reading]:
         """What the other workers tell within the deadline."""
         paths = await asyncio.to_thread(lambda: sorted(self._directory.iterdir()))
         asked = await asyncio.gather(*(_ask(path) for path in paths if path != self._own))
         return [reading for reading in asked if reading is not None]
+
+    def _leave(self) -> None:
+        with suppress(OSError):
+            self._own.unlink(missing_ok=True)
+            self._directory.rmdir()
 
     async def _tell(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         with suppress(OSError):

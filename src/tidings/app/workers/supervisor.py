@@ -41,6 +41,9 @@ from tidings.observability.lines import Line
 LOGGER = logging.getLogger("tidings")
 SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGCHLD)
 
+LONGEST = 90
+"""Bytes; macOS allows 104 for a socket with its name and the zero at its end."""
+
 
 def serve(
     settings: Settings, make_hub: Callable[[], Tidings], bound: socket.socket, on_ready: Callable[[], None]
@@ -53,7 +56,7 @@ def serve(
     if not hasattr(os, "fork"):
         raise SettingsError("[server] workers: this system cannot fork; start single servers on several ports instead.")
     lifecycle.config(make_hub(), settings)  # What is wrong with it is wrong for all, and is said once.
-    directory = Path(tempfile.mkdtemp(prefix="tidings-"))
+    directory = _private_directory()
     try:
         Supervisor(settings, make_hub, bound, on_ready, directory).run()
     finally:
@@ -222,6 +225,15 @@ class Supervisor:
                 os.waitpid(hand.pid, 0)
             os.close(hand.news)
         self._hands.clear()
+
+
+def _private_directory() -> Path:
+    """Where the workers meet; the address of a Unix socket is short, and some systems' own directory is not."""
+    directory = Path(tempfile.mkdtemp(prefix="tidings-"))
+    if len(os.fsencode(directory)) <= LONGEST:
+        return directory
+    directory.rmdir()
+    return Path(tempfile.mkdtemp(prefix="tidings-", dir="/tmp"))
 
 
 def _read(news: int) -> bytes:

@@ -33,7 +33,8 @@ DIRECTIVES = (
 )
 
 Range = tuple[int, int]
-FAILURES = (OSError, LineLost, ReplyError, TimeoutError)
+FAILURES = (OSError, LineLost, ReplyError, TimeoutError, UnicodeError)
+"""The last is what becomes of a host that cannot be a name."""
 
 
 class _Place(Struct, frozen=True):
