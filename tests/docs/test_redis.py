@@ -75,7 +75,7 @@ def test_the_user_has_the_rights_that_are_needed(clustered: bool) -> None:
         attempt.name
         for attempt in (
             *rights.preparing(keys, "x"),
-            *rights.trying(keys, "x", clustered=clustered, with_nodes=True),
+            *rights.trying(keys, "x", "x", clustered=clustered, with_nodes=True),
         )
     }
     (rules,) = blocks(PAGE, "acl")
@@ -93,4 +93,5 @@ def test_numbers_are_those_of_the_code() -> None:
     assert f"| {IDEMPOTENCY_TTL / 60:.0f} minutes |" in PAGE
     assert f"Redis {'.'.join(map(str, judging.OLDEST))} is needed" in TEXT
     assert f"for a cluster {'.'.join(map(str, judging.OLDEST_IN_CLUSTER))}" in TEXT
-    assert (link.PAUSE_LIMIT, link.SILENCE, link.PROBE_INTERVAL) == (1.0, 3.0, 5.0), "see: When Redis is away"
+    vigilance = link.Vigilance()
+    assert (link.PAUSE_LIMIT, vigilance.silence, vigilance.probe_interval) == (1.0, 3.0, 5.0), "see: When Redis is away"

@@ -157,6 +157,8 @@ def test_times_may_be_given() -> None:
 def test_the_answer_to_something_that_was_not_shown() -> None:
     with pytest.raises(ValueError, match="reply 2 of client 'ann' answers a command that was not observed"):
         observed(*CONNECT, SUBSCRIBE[1])
+    with pytest.raises(ValueError, match="reply 3 of client 'ann' answers a command that was not observed"):
+        observed(*CONNECT, '< {"id":3,"presence":{"presence":{}}}')
 
 
 def test_deltas_cannot_be_read() -> None:

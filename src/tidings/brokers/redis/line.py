@@ -101,7 +101,7 @@ class Line(asyncio.Protocol):
         self._unsent += 1
 
     def _flush(self) -> None:
-        if self._transport is not None:
+        if self._transport is not None and not self._transport.is_closing():
             self._transport.writelines(self._outgoing)
             self._outgoing.clear()
             self._unsent = 0

@@ -55,8 +55,8 @@ class PlainClient(WebSocketConversation[Any]):
 
         Raises `TypeError` for what cannot be said so, and `ConversationError` if the connection has ended.
         """
-        if isinstance(value, bytes):
-            await self.send_bytes(value)
+        if isinstance(value, bytes | bytearray | memoryview):
+            await self.send_bytes(bytes(value))
         elif self._json:
             await self._send(msgspec.json.encode(value).decode(), value)
         elif isinstance(value, str):

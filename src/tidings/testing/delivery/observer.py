@@ -137,7 +137,9 @@ class Observer:
                 self.history.add(PresenceSeen(at, channel, tuple(sorted(presence.presence)), asked))
             case HistoryRequest(channel=channel), Reply(history=history) if history is not None:
                 self._delivered(client, channel, history.publications, history.epoch, How.HISTORY, at)
-            case None, _ if reply.subscribe is not None or reply.unsubscribe is not None or reply.history is not None:
+            case None, _ if any(
+                each is not None for each in (reply.subscribe, reply.unsubscribe, reply.history, reply.presence)
+            ):
                 raise ValueError(
                     f"reply {reply.id} of client {client.name!r} answers a command that was not observed: "
                     "show the observer what the client sends, before it is sent"

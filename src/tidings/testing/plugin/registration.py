@@ -45,7 +45,11 @@ def pytest_configure(config: pytest.Config) -> None:
         config.stash[REQUIRED] = required(config.getoption("--require"))
     except ValueError as error:
         raise pytest.UsageError(str(error)) from error
-    for part in parts(config):
+    try:
+        found = parts(config)
+    except OSError as error:
+        raise pytest.UsageError(f"--tidings-report {error.filename} cannot be written: {error.strerror}.") from error
+    for part in found:
         config.pluginmanager.register(part)
 
 

@@ -8,7 +8,7 @@ import pytest
 
 from tidings.brokers.redis import calls, fleet, introduction, people, reign, scripts, server
 from tidings.brokers.redis.diagnosis import rights
-from tidings.brokers.redis.keys import Keys
+from tidings.brokers.redis.keys import Keys, slot
 
 pytestmark = pytest.mark.core
 
@@ -22,7 +22,7 @@ PARTS = {"load", "slots", "kill", "id"}
 
 def tried(*, clustered: bool) -> set[str]:
     keys = Keys("tidings", clustered=clustered)
-    attempts = [*rights.preparing(keys, "x"), *rights.trying(keys, "x", clustered=clustered, with_nodes=True)]
+    attempts = [*rights.preparing(keys, "x"), *rights.trying(keys, "x", "x", clustered=clustered, with_nodes=True)]
     return {attempt.name for attempt in attempts}
 
 
@@ -51,8 +51,10 @@ def test_every_command_of_the_broker_is_tried(clustered: bool) -> None:
 
 
 def test_everything_lives_under_the_prefix() -> None:
-    """And in a cluster, but for the keys of all nodes, in one slot."""
+    """And in a cluster, but for the keys of all nodes, in the slots of the two names."""
     keys = Keys("shop", clustered=True)
-    for attempt in rights.trying(keys, "x", clustered=True, with_nodes=False):
-        names = [word for word in attempt.words if isinstance(word, str)]
-        assert all(name.startswith("shop:") and "{.x}" in name for name in names)
+    slots = {slot(keys.meta("x")), slot(keys.control("y"))}
+    for attempt in rights.trying(keys, "x", "y", clustered=True, with_nodes=False):
+        for name in (word for word in attempt.words if isinstance(word, str)):
+            assert name.startswith("shop:")
+            assert slot(name) in slots

@@ -6,7 +6,7 @@ import asyncio
 import ipaddress
 import secrets
 import time
-from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from typing import Any
 
@@ -31,6 +31,9 @@ DIRECTIVES = (
     "save",
     "timeout",
 )
+
+ELSEWHERE = ("MOVED", "ASK")
+"""Of a slot that has just moved, or a server with so few that no name was found: nothing is wrong."""
 
 Range = tuple[int, int]
 FAILURES = (OSError, LineLost, ReplyError, TimeoutError, UnicodeError)
@@ -157,23 +160,13 @@ class _Examiner:
         )
 
     async def _try(self, line: Line, place: _Place) -> tuple[Refusal, ...]:
-        name = self._name_on(place.slots)
-        if name is None:
-            return ()
+        name, node = (_name_on(place.slots, key) for key in (self._keys.meta, self._keys.control))
         refused = await _attempts(line, rights.preparing(self._keys, name))
         if not refused:
             with_nodes = _has(place.slots, self._keys.node_leases())
-            everything = rights.trying(self._keys, name, clustered=self._clustered, with_nodes=with_nodes)
+            everything = rights.trying(self._keys, name, node, clustered=self._clustered, with_nodes=with_nodes)
             refused = await _attempts(line, everything)
         return tuple({(refusal.command, refusal.text): refusal for refusal in refused}.values())
-
-    def _name_on(self, slots: Sequence[Range]) -> str | None:
-        """A name whose keys are on a server that has these slots; None for one that has next to none."""
-        for _ in range(SLOTS * 4):
-            name = f"doctor-{secrets.token_hex(8)}"
-            if _has(slots, self._keys.meta(name)):
-                return name
-        return None
 
     @asynccontextmanager
     async def _line(self, endpoint: Endpoint) -> AsyncIterator[Line]:
@@ -217,7 +210,8 @@ async def _attempt(line: Line, attempt: rights.Attempt) -> Refusal | None:
         else:
             await line.call(*attempt.words)
     except ReplyError as error:
-        return Refusal(attempt.name, error.kind, str(error))
+        if error.kind not in ELSEWHERE:
+            return Refusal(attempt.name, error.kind, str(error))
     return None
 
 
@@ -267,6 +261,15 @@ def _uncovered(spans: Iterable[Range]) -> tuple[Range, ...]:
     if following < SLOTS:
         missing.append((following, SLOTS - 1))
     return tuple(missing)
+
+
+def _name_on(slots: Sequence[Range], key: Callable[[str], str]) -> str:
+    """A name whose key is on a server that has these slots. Of one that has next to none, perhaps not."""
+    for _ in range(SLOTS * 4):
+        name = f"doctor-{secrets.token_hex(8)}"
+        if _has(slots, key(name)):
+            break
+    return name
 
 
 def _has(slots: Sequence[Range], key: str) -> bool:

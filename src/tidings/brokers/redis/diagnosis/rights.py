@@ -45,8 +45,11 @@ def preparing(keys: Keys, name: str) -> Iterator[Attempt]:
     yield Attempt((b"PEXPIRE", keys.stream(name), LIFE_MS))
 
 
-def trying(keys: Keys, name: str, *, clustered: bool, with_nodes: bool) -> Iterator[Attempt]:
-    """Everything else. `with_nodes`: with the keys of all nodes, which in a cluster are on one server."""
+def trying(keys: Keys, name: str, node: str, *, clustered: bool, with_nodes: bool) -> Iterator[Attempt]:
+    """Everything else, with a name for channels and users and one for a node, whose slots may differ.
+
+    `with_nodes`: with the keys of all nodes as well, which in a cluster are on one server.
+    """
     yield from _on_keys(keys, name)
     if with_nodes:
         yield Attempt((b"ZREM", keys.node_leases(), name))
@@ -63,7 +66,7 @@ def trying(keys: Keys, name: str, *, clustered: bool, with_nodes: bool) -> Itera
     if clustered:
         publish, subscribe, unsubscribe = (b"SPUBLISH", b"SSUBSCRIBE", b"SUNSUBSCRIBE")
         yield Attempt((b"CLUSTER", b"SLOTS"))
-    for channel in (keys.bus(name), keys.control(name)):
+    for channel in (keys.bus(name), keys.control(node)):
         yield Attempt((publish, channel, b""))
         yield Attempt((subscribe, channel), listens=True)
         yield Attempt((unsubscribe, channel), listens=True)
