@@ -7,9 +7,11 @@ import subprocess
 from pathlib import Path
 
 import pytest
+from tests.world.certificates import self_signed
 from tests.world.command import PATIENCE, command, run, written
 
 from tidings.testing import RedisCluster, RedisSentinel, RedisServer
+from tidings.testing.services import ports
 from tidings.testing.services.node import environment
 from tidings.testing.services.process import Process
 
@@ -108,6 +110,25 @@ def test_nobody_there() -> None:
     code, found = examined("redis://127.0.0.1:1")
     assert (code, found.keys()) == (1, {"reachable"})
     assert "Is it running" in found["reachable"][1]
+
+
+def test_encryption(tmp_path: Path) -> None:
+    """With the authority named all is well; without it, and without TLS on a port for TLS, it is said what to do."""
+    certificate = self_signed(tmp_path)
+    port = ports.reserve()
+    tls = {"tls_port": str(port), "tls_cert_file": str(certificate), "tls_key_file": str(certificate)}
+    try:
+        with RedisServer(persistent=True, tls_auth_clients="no", **tls):
+            url = f"rediss://127.0.0.1:{port}"
+            assert examined(f"{url}?ssl_ca_certs={certificate}") == (0, {})
+            code, found = examined(url)
+            assert (code, "ssl_ca_certs" in found["reachable"][1]) == (1, True)
+            code, found = examined(f"{url}?ssl_cert_reqs=none")
+            assert (code, found["TLS"][0]) == (0, "warning")
+            code, found = examined(f"redis://127.0.0.1:{port}")
+            assert (code, "TLS" in found["reachable"][1] or "rediss://" in found["reachable"][1]) == (1, True)
+    finally:
+        ports.release(port)
 
 
 def test_memory_that_is_full(redis: RedisServer) -> None:

@@ -333,6 +333,8 @@ CURES = {
     "database": "Use a number of a database that it has.",
     "DB index": "Use a number of a database that it has.",
     "cluster support disabled": "It is a single server: use redis://.",
+    "reset by peer": "If it speaks TLS, use rediss://.",
+    "speak the Redis protocol": "Is this the port of a Redis? If it speaks TLS, use rediss://.",
     "closed the connection": "If it speaks TLS, use rediss://.",
     "LOADING": "It reads its data from disk. Look again when it has.",
     "Connect call failed": "Is it running, and does it listen on this address and port?",
