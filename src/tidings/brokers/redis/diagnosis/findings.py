@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from enum import Enum
 
 from msgspec import Struct
@@ -28,3 +29,7 @@ class Finding(Struct, frozen=True):
 
     def __str__(self) -> str:
         return f"{self.level.value:<8} {self.where}: {self.subject}: {self.text}"
+
+
+Judging = Iterator[tuple[Level, str, str]]
+"""Findings about one thing, as level, subject and text."""

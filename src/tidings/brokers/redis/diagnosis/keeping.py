@@ -2,17 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 from tidings.brokers.redis.diagnosis.facts import Facts, Server
-from tidings.brokers.redis.diagnosis.findings import Level
+from tidings.brokers.redis.diagnosis.findings import Judging, Level
 
 FULL = 0.75
 """How much of `maxmemory` may be in use."""
 
 NEW_EPOCH = "After a restart every stream has a new epoch, and clients are told `recovered: false`"
-
-Judging = Iterator[tuple[Level, str, str]]
 
 
 def persistence(server: Server, facts: Facts) -> Judging:
