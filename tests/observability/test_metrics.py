@@ -202,7 +202,7 @@ def test_the_broker_away(metrics: Metrics):
         "tidings_broker_losses_total 1.0",
         "tidings_broker_away 1.0",
     ]
-    assert hear(metrics, events.BrokerResumed()) == ["tidings_broker_away 0.0"]
+    assert hear(metrics, events.BrokerResumed()) == ["tidings_broker_losses_total 1.0"]
 
 
 def test_other_facts_are_ignored(metrics: Metrics):
