@@ -42,6 +42,7 @@ def hear(metrics: Metrics, *facts: Fact) -> list[str]:
 
 
 ALWAYS = {
+    "tidings_workers 1.0",
     'tidings_build_info{version="1.2.3"} 1.0',
     "tidings_users 2.0",
     "tidings_channels 2.0",
