@@ -242,11 +242,12 @@ class RedisBroker(ConnectsNodes, KeepsConnections, KeepsSubscriptions):
     async def _hear(self, name: str) -> None:
         self._running()
         assert self._fleet is not None
+        was_wanted = any(name in server.wanted for server in self._fleet.servers())
         try:
             async with asyncio.timeout(self._timeout):
                 await self._subscribe_where_it_is(self._fleet, name)
         except TimeoutError:
-            for server in self._fleet.servers():
+            for server in self._fleet.servers() if not was_wanted else ():
                 server.wanted.discard(name)
             raise BrokerUnavailable(f"no subscription within {self._timeout:g} s: {self._reason()}") from None
 
