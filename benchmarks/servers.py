@@ -20,6 +20,7 @@ import jwt
 
 from benchmarks.machine import cpu_seconds, wait_until
 from benchmarks.workplace import SOURCES, Workplace
+from tidings.testing.services import ports
 
 T = TypeVar("T")
 
@@ -71,7 +72,7 @@ class Server(ABC):
         return (self.workplace.directory / f"{self.key}.log").read_text(errors="replace")
 
     def __enter__(self) -> Self:
-        self.port = _free_port()
+        self.port = ports.reserve()
         with (self.workplace.directory / f"{self.key}.log").open("wb") as log:
             self._process = self.workplace.spawn(
                 self.command(), self.workplace.server_cores, log=log, environment={"LOOP_SECRET": SECRET}
@@ -81,6 +82,7 @@ class Server(ABC):
             self.settle()
         except BaseException:
             self._process.kill()
+            ports.release(self.port)
             raise
         return self
 
@@ -94,6 +96,7 @@ class Server(ABC):
         except subprocess.TimeoutExpired:
             self._process.kill()
             self._process.wait()
+        ports.release(self.port)
 
     def settle(self) -> None:
         """Wait until it has nothing left to do, or keeps itself busy for longer than anybody waits."""
@@ -208,9 +211,3 @@ def _token(user: str) -> str:
 def _post(path: str, body: str) -> bytes:
     head = f"POST {path} HTTP/1.1\r\nHost: 127.0.0.1\r\nX-API-Key: {API_KEY}\r\nContent-Type: application/json\r\n"
     return f"{head}Content-Length: {len(body)}\r\n\r\n{body}".encode()
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])

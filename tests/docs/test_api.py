@@ -12,10 +12,11 @@ import httpx2
 import pytest
 from tests.docs.pages import blocks, page, rows, section
 from tests.world.backend import KEY
-from tests.world.server import PATIENCE, Server, serve, written
+from tests.world.command import PATIENCE
 
 from tidings.app.api.bodies import METHODS
 from tidings.app.api.http import BODY_LIMIT_BYTES, STATUSES
+from tidings.testing import TidingsNode
 
 pytestmark = pytest.mark.world
 
@@ -24,18 +25,18 @@ OPEN = {"api": {"key": KEY}}
 
 
 @pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+def server() -> Iterator[TidingsNode]:
     """With channels as they come: they keep nothing."""
-    with Server(serve("--config", written(OPEN, tmp_path_factory.mktemp("server")))) as server:
+    with TidingsNode(OPEN) as server:
         yield server
 
 
-def adapted(code: str, server: Server) -> str:
+def adapted(code: str, server: TidingsNode) -> str:
     """An example, for this server and its key."""
     return code.replace("http://127.0.0.1:8000", server.url).replace("…", KEY)
 
 
-def test_the_line_for_a_terminal(server: Server) -> None:
+def test_the_line_for_a_terminal(server: TidingsNode) -> None:
     """What it prints is what the page says."""
     line, printed = blocks(PAGE, "console")[0].splitlines()
     ran = subprocess.run(
@@ -44,7 +45,7 @@ def test_the_line_for_a_terminal(server: Server) -> None:
     assert ran.stdout == printed
 
 
-def test_the_client_library(server: Server, capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_client_library(server: TidingsNode, capsys: pytest.CaptureFixture[str]) -> None:
     """The example runs as it stands; cent raises where the server refuses."""
     (code,) = blocks(PAGE, "python")
     namespace: dict[str, object] = {}
@@ -52,7 +53,7 @@ def test_the_client_library(server: Server, capsys: pytest.CaptureFixture[str]) 
     namespace["client"]._session.close()  # type: ignore[attr-defined]
 
 
-def test_the_batch(server: Server) -> None:
+def test_the_batch(server: TidingsNode) -> None:
     """Each command of the example is answered in its place."""
     (body,) = [block for block in blocks(PAGE, "json") if "commands" in block]
     answer = httpx2.post(f"{server.url}/api/batch", content=body, headers={"X-API-Key": KEY}).json()
@@ -60,13 +61,13 @@ def test_the_batch(server: Server) -> None:
 
 
 @pytest.mark.parametrize("headers", [{"Authorization": f"apikey {KEY}"}, {"X-API-Key": KEY}])
-def test_the_key(server: Server, headers: dict[str, str]) -> None:
+def test_the_key(server: TidingsNode, headers: dict[str, str]) -> None:
     assert httpx2.post(f"{server.url}/api/info", content="{}", headers=headers).status_code == 200
     assert httpx2.post(f"{server.url}/api/info", params={"api_key": KEY}, content="{}").status_code == 200
     assert httpx2.post(f"{server.url}/api/info", content="{}").status_code == 401
 
 
-def test_the_answers_are_written_as_they_come(server: Server) -> None:
+def test_the_answers_are_written_as_they_come(server: TidingsNode) -> None:
     """The error of the example, to the letter."""
     _, refused = next(block for block in blocks(PAGE, "json") if "error" in block).splitlines()
     body = json.dumps({"channel": "nowhere:it", "data": 1})

@@ -10,11 +10,11 @@ from centrifuge import PublicationContext, SubscriptionEventHandler
 from tests.docs.pages import blocks, page, rows, section
 from tests.world.backend import SECRET, Backend, token
 from tests.world.centrifuge_python.conftest import everything_is_closed
-from tests.world.server import Server, serve, written
 from tests.world.settings import KEY
 
 from tidings import errors
 from tidings.gateway.session.policy import Rules
+from tidings.testing import TidingsNode
 from tidings.wire.centrifuge import codes
 
 pytestmark = pytest.mark.world
@@ -28,8 +28,8 @@ SETTINGS = {
 
 
 @pytest.fixture
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    with Server(serve("--config", written(SETTINGS, tmp_path_factory.mktemp("server")))) as server:
+def server() -> Iterator[TidingsNode]:
+    with TidingsNode(SETTINGS) as server:
         yield server
 
 
@@ -41,7 +41,7 @@ class Reader(SubscriptionEventHandler):
         self.heard.put_nowait(ctx.pub.data)
 
 
-async def test_the_example_connects(server: Server) -> None:
+async def test_the_example_connects(server: TidingsNode) -> None:
     """With the official library, unchanged."""
     (code,) = blocks(PAGE, "python")
     namespace: dict[str, object] = {}

@@ -28,7 +28,7 @@ from tidings.wire.centrifuge.json import JSON
 SECRET = "a secret of thirty-two characters"
 HANDSHAKE = Handshake("/connection/websocket", {}, {"x-room": "12"}, None, "tidings.test", "192.0.2.1", ())
 HOUR = 3600.0
-PATIENCE = 5.0
+PATIENCE = 20.0
 
 
 async def until(condition: Callable[[], object]) -> None:

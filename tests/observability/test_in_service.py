@@ -20,7 +20,7 @@ from tidings.observability import logs
 
 pytestmark = [pytest.mark.shell, pytest.mark.usefixtures("loggers")]
 
-PATIENCE = 5.0
+PATIENCE = 20.0
 SETTINGS = {
     "client": {"anonymous": True, "queue_limit_bytes": 100_000},
     "channels": {"namespaces": {"open": {"allow_subscribe_for_client": True, "allow_subscribe_for_anonymous": True}}},

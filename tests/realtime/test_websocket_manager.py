@@ -9,16 +9,16 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import AsyncIterator, Callable, Iterator
-from pathlib import Path
+from typing import Any
 
 import pytest
 from centrifuge import ConnectedContext, DisconnectedContext, SubscribedContext
-from tests.realtime.crowd import crowd
 from tests.world.backend import KEY, SECRET, Backend, token
-from tests.world.cable import Cable
 from tests.world.centrifuge_python.conftest import everything_is_closed
-from tests.world.centrifuge_python.listener import Encoding, Listener, Tokens
-from tests.world.server import Server, serve, written
+from tests.world.centrifuge_python.listener import PATIENCE, Encoding, Listener, Tokens
+
+from tidings.testing import FaultProxy, ManyClients, MemoryOf, TidingsNode
+from tidings.testing.clients import CentrifugeScript, Frame
 
 pytestmark = [pytest.mark.world, pytest.mark.L3]
 
@@ -42,29 +42,35 @@ SETTINGS = {
 
 
 @pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    with Server(serve("--config", written(SETTINGS, tmp_path_factory.mktemp("manager")))) as server:
+def server() -> Iterator[TidingsNode]:
+    with TidingsNode(SETTINGS) as server:
         yield server
 
 
 @pytest.fixture(scope="module")
-def backend(server: Server) -> Iterator[Backend]:
+def backend(server: TidingsNode) -> Iterator[Backend]:
     with Backend(server.url) as backend:
         yield backend
 
 
-def resident_bytes(server: Server) -> int:
-    pages = int(Path(f"/proc/{server.process.pid}/statm").read_text().split()[1])
-    return pages * 4096
+class Heard:
+    """What each member of a crowd was told, pings and answers aside."""
+
+    def __init__(self, count: int) -> None:
+        self.messages: list[list[Any]] = [[] for _ in range(count)]
+
+    def __call__(self, number: int, frame: Frame) -> None:
+        replies = map(json.loads, frame.content.split("\n"))
+        self.messages[number] += [reply for reply in replies if "push" in reply]
 
 
 @pytest.fixture
-async def client(server: Server) -> AsyncIterator[Callable[..., Listener]]:
+async def client(server: TidingsNode) -> AsyncIterator[Callable[..., Listener]]:
     """Makes a client of a user with a token; all leave at the end."""
     clients: list[Listener] = []
 
-    def client(user: str = "42", *, websocket: str = "", **claims: str) -> Listener:
-        clients.append(Listener(websocket or server.websocket, Encoding.JSON, Tokens(lambda: token(user, **claims))))
+    def client(user: str = "42", *, through: str = "", **claims: str) -> Listener:
+        clients.append(Listener(through or server.websocket, Encoding.JSON, Tokens(lambda: token(user, **claims))))
         return clients[-1]
 
     yield client
@@ -106,13 +112,13 @@ class TestWebSocketConnection:
         ended = await one.journal.skip_to(DisconnectedContext)
         assert (ended.code, ended.reason) == (4500, "enough")
 
-    async def test_reconnection(self, server: Server, client: Client) -> None:
+    async def test_reconnection(self, server: TidingsNode, client: Client) -> None:
         """A client whose line is cut comes back by itself."""
-        async with Cable(server.port) as cable:
-            one = client(websocket=cable.websocket)
+        async with FaultProxy(server.websocket) as proxy:
+            one = client(through=proxy.url)
             first = await one.connect()
-            cable.cut()
-            cable.mend()
+            proxy.cut()
+            proxy.mend()
             second = await one.journal.skip_to(ConnectedContext)
             assert first.client != second.client
 
@@ -121,67 +127,66 @@ class TestAdvancedWebSocketManager:
     """Full manager integration."""
 
     async def test_message_queuing_and_delivery_guarantees(
-        self, server: Server, client: Client, backend: Backend
+        self, server: TidingsNode, client: Client, backend: Backend
     ) -> None:
         """What was published while a client was away arrives exactly once, in order, before what comes later."""
-        async with Cable(server.port) as cable:
-            one = client(websocket=cable.websocket)
+        async with FaultProxy(server.websocket) as proxy:
+            one = client(through=proxy.url)
             await one.connect()
             channel = await one.subscribe("kept:orders")
             await asyncio.to_thread(backend.publish, "kept:orders", 0)
             assert await channel.publications(1) == [0]
-            cable.cut()
+            proxy.cut()
             for number in range(1, 201):
                 await asyncio.to_thread(backend.publish, "kept:orders", number)
-            cable.mend()
+            proxy.mend()
             recovered = await channel.skip_to(SubscribedContext)
             assert (recovered.was_recovering, recovered.recovered) == (True, True)
             await asyncio.to_thread(backend.publish, "kept:orders", 201)
             assert await channel.publications(201) == list(range(1, 202))
             assert channel.is_empty
 
-    async def test_a_loss_is_told(self, server: Server, client: Client, backend: Backend) -> None:
+    async def test_a_loss_is_told(self, server: TidingsNode, client: Client, backend: Backend) -> None:
         """Who was away for more than is handed over hears so, and goes on from the present."""
-        async with Cable(server.port) as cable:
-            one = client(websocket=cable.websocket)
+        async with FaultProxy(server.websocket) as proxy:
+            one = client(through=proxy.url)
             await one.connect()
             channel = await one.subscribe("kept:flood")
-            cable.cut()
+            proxy.cut()
             commands = [{"publish": {"channel": "kept:flood", "data": number}} for number in range(500)]
             await asyncio.to_thread(backend.batch, commands)
-            cable.mend()
+            proxy.mend()
             told = await channel.skip_to(SubscribedContext)
             assert (told.was_recovering, told.recovered) == (True, False)
             await asyncio.to_thread(backend.publish, "kept:flood", "present")
             assert await channel.publications(1) == ["present"]
 
     @pytest.mark.usefixtures("many_files")
-    async def test_a_thousand_concurrent_connections(self, server: Server, backend: Backend) -> None:
+    async def test_a_thousand_concurrent_connections(self, server: TidingsNode, backend: Backend) -> None:
         """All hear everything once and in order, and the server grows by less than 50 MB."""
-        before = resident_bytes(server)
-        members = await crowd(server.port, [token(str(number)) for number in range(CROWD)], "plain:all")
-        growth = resident_bytes(server) - before
-        for number in range(10):
-            await asyncio.to_thread(backend.publish, "plain:all", number)
-        await asyncio.gather(*(member.hear(12) for member in members))
-        expected = [{"push": {"channel": "plain:all", "pub": {"data": number}}} for number in range(10)]
-        for member in members:
-            heard = [json.loads(message) for message in member.messages[2:]]
-            for message in heard:
-                message["push"]["pub"].pop("time", None)
-            assert heard == expected
-            member.transport.abort()
+        memory, heard = MemoryOf(server), Heard(CROWD)
+        script = CentrifugeScript("plain:all", token=lambda number: token(str(number)))
+        async with ManyClients(CROWD, server.websocket, script=script, on_frame=heard) as crowd:
+            growth = memory.growth_bytes
+            for number in range(10):
+                await asyncio.to_thread(backend.publish, "plain:all", number)
+            await crowd.wait_all(10, timeout=PATIENCE)
+            expected = [{"push": {"channel": "plain:all", "pub": {"data": number}}} for number in range(10)]
+            for messages in heard.messages:
+                for message in messages:
+                    message["push"]["pub"].pop("time", None)
+                assert messages == expected
         assert growth < GROWTH_LIMIT_BYTES
 
-    async def test_ten_thousand_messages(self, server: Server, backend: Backend) -> None:
+    async def test_ten_thousand_messages(self, server: TidingsNode, backend: Backend) -> None:
         """A burst of 10,000 publications in one channel reaches a client whole, in order and once."""
-        (member,) = await crowd(server.port, [token("42")], "plain:burst")
-        for first in range(0, 10_000, 1000):
-            commands = [
-                {"publish": {"channel": "plain:burst", "data": number}} for number in range(first, first + 1000)
-            ]
-            await asyncio.to_thread(backend.batch, commands)
-        await member.hear(10_002)
-        heard = [json.loads(message)["push"]["pub"]["data"] for message in member.messages[2:]]
-        assert heard == list(range(10_000))
-        member.transport.abort()
+        heard = Heard(1)
+        script = CentrifugeScript("plain:burst", token=token("42"))
+        async with ManyClients(1, server.websocket, script=script, on_frame=heard) as crowd:
+            for first in range(0, 10_000, 1000):
+                commands = [
+                    {"publish": {"channel": "plain:burst", "data": number}} for number in range(first, first + 1000)
+                ]
+                await asyncio.to_thread(backend.batch, commands)
+            await crowd.wait_all(10_000, timeout=PATIENCE)
+            assert [message["push"]["pub"]["data"] for message in heard.messages[0]] == list(range(10_000))

@@ -1,24 +1,24 @@
-"""What the world's tests stand on: a server in its own process, and in a failure the last lines that it wrote."""
+"""What the world's tests stand on: a server in its own process, its back end, and a line to it that can be cut."""
 
 from __future__ import annotations
 
 import uuid
-from collections.abc import Generator, Iterator
+from collections.abc import AsyncIterator, Iterator
 
 import pytest
 from tests.world.backend import Backend
-from tests.world.server import Server, serve, written
+from tests.world.command import ROOT
 from tests.world.settings import SETTINGS, Settings
 
+from tidings.testing import AsgiApp, FaultProxy, TidingsNode
 
-@pytest.hookimpl(wrapper=True)
-def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestReport, pytest.TestReport]:
-    report = yield
-    if report.failed:
-        for server in vars(item).get("funcargs", {}).values():
-            if isinstance(server, Server):
-                report.sections.append((repr(server), server.log))
-    return report
+MOUNTED = "/realtime/connection/websocket"
+"""Where an application that mounts a hub at /realtime has it."""
+
+
+def hosted(application: str = "tests.world.application:app") -> AsgiApp:
+    """An application of these tests under uvicorn, with our protocol class."""
+    return AsgiApp(application, folder=ROOT, options=["--ws", "tidings:WebSocketProtocol"])
 
 
 @pytest.fixture(scope="module")
@@ -28,17 +28,30 @@ def settings() -> Settings:
 
 
 @pytest.fixture(scope="module")
-def server(settings: Settings, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+def server(settings: Settings) -> Iterator[TidingsNode]:
     """The module's `tidings serve`."""
-    with Server(serve("--config", written(settings, tmp_path_factory.mktemp("server")))) as server:
+    with TidingsNode(settings) as server:
         yield server
 
 
 @pytest.fixture(scope="module")
-def backend(server: Server) -> Iterator[Backend]:
+def websocket(server: TidingsNode) -> str:
+    """Where clients of the module's server connect."""
+    return server.websocket
+
+
+@pytest.fixture(scope="module")
+def backend(server: TidingsNode) -> Iterator[Backend]:
     """The back end of the module's server."""
     with Backend(server.url) as backend:
         yield backend
+
+
+@pytest.fixture
+async def proxy(websocket: str) -> AsyncIterator[FaultProxy]:
+    """A line to the module's server, that can be cut and mended."""
+    async with FaultProxy(websocket) as proxy:
+        yield proxy
 
 
 @pytest.fixture

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import base64
-import json
 import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
@@ -13,59 +12,43 @@ from typing import Any
 import cent
 import pytest
 from tests.world.backend import token
-from tests.world.server import Server
+from tests.world.command import PATIENCE
 from tests.world.settings import KEY
-from websockets.asyncio.client import ClientConnection, connect
-from websockets.exceptions import ConnectionClosed
+
+from tidings.testing import PlainClient, TidingsNode
 
 pytestmark = [pytest.mark.world, pytest.mark.L3]
-
-PATIENCE = 20.0
 
 Call = Callable[[Any], Any]
 
 
 class Visitor:
-    """A connected user: a bare WebSocket and the JSON on it."""
+    """A connected user, without an SDK."""
 
-    def __init__(self, socket: ClientConnection) -> None:
-        self._socket = socket
-        self._unread: list[Any] = []
+    def __init__(self, client: PlainClient) -> None:
+        self._client = client
         self.client = ""
 
     async def arrive(self, user: str) -> None:
-        await self._socket.send(json.dumps({"id": 1, "connect": {"token": token(user)}}))
-        self.client = (await self._next())["connect"]["client"]
+        await self._client.send({"id": 1, "connect": {"token": token(user)}})
+        self.client = (await self._client.receive())["connect"]["client"]
 
     async def push(self) -> Any:
         """The next thing that it is told."""
-        return (await self._next())["push"]
+        return (await self._client.receive())["push"]
 
     async def end(self) -> tuple[int, str]:
         """How the server closes the connection; whatever comes before is skipped."""
-        async with asyncio.timeout(PATIENCE):
-            try:
-                while True:
-                    await self._socket.recv()
-            except ConnectionClosed as closed:
-                assert closed.rcvd is not None
-                return closed.rcvd.code, closed.rcvd.reason
-
-    async def _next(self) -> Any:
-        while not self._unread:
-            async with asyncio.timeout(PATIENCE):
-                self._unread = [
-                    reply for line in str(await self._socket.recv()).split("\n") if (reply := json.loads(line))
-                ]
-        return self._unread.pop(0)
+        closing = await self._client.expect_closed()
+        return closing.code, closing.reason
 
 
 @pytest.fixture
-def visit(server: Server) -> Callable[[str], AbstractAsyncContextManager[Visitor]]:
+def visit(websocket: str) -> Callable[[str], AbstractAsyncContextManager[Visitor]]:
     @asynccontextmanager
     async def visit(user: str) -> AsyncIterator[Visitor]:
-        async with connect(server.websocket) as socket:
-            visitor = Visitor(socket)
+        async with PlainClient(websocket, lines=True, name=user, patience=PATIENCE) as client:
+            visitor = Visitor(client)
             await visitor.arrive(user)
             yield visitor
 
@@ -73,7 +56,7 @@ def visit(server: Server) -> Callable[[str], AbstractAsyncContextManager[Visitor
 
 
 @pytest.fixture(params=["sync", "async"])
-async def call(request: pytest.FixtureRequest, server: Server) -> AsyncIterator[Call]:
+async def call(request: pytest.FixtureRequest, server: TidingsNode) -> AsyncIterator[Call]:
     """Makes a request with one of cent's clients, by the client's method of the request's name."""
     url = f"{server.url}/api"
     if request.param == "async":

@@ -6,74 +6,60 @@ import asyncio
 import json
 import re
 import shutil
-import signal
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from typing import Any
 
 import pytest
-from playwright.async_api import Browser, ConsoleMessage, Expect, Page, Request, WebSocket, async_playwright
-from tests.dashboard.demo.conftest import CHROMIUM, SWITCHES
-from tests.world.server import PATIENCE, Server, serve
+from playwright.async_api import Expect, Page, Request, WebSocket
+from tests.world.command import PATIENCE
 
-pytestmark = [
-    pytest.mark.world,
-    pytest.mark.skipif(CHROMIUM is None, reason="needs chromium on the PATH"),
-]
+from tidings.testing import Browser, TidingsNode
+
+pytestmark = [pytest.mark.world, pytest.mark.L3]
 
 Visit = Callable[..., Awaitable[Page]]
 
-DESKTOP = {"viewport": {"width": 1280, "height": 800}}
-PHONE = {"viewport": {"width": 360, "height": 740}, "is_mobile": True, "has_touch": True}
+DESKTOP = {"width": 1280, "height": 800}
+PHONE = {"width": 360, "height": 740, "phone": True}
 
 expect = Expect()
 expect.set_options(timeout=1000 * PATIENCE)
 
 
 @pytest.fixture(scope="module")
-def server() -> Iterator[Server]:
-    with Server(serve("--demo")) as server:
+def server() -> Iterator[TidingsNode]:
+    with TidingsNode(arguments=["--demo"]) as server:
         yield server
-
-
-@pytest.fixture
-async def browser() -> AsyncIterator[Browser]:
-    async with async_playwright() as playwright:
-        browser = await playwright.chromium.launch(executable_path=CHROMIUM, args=SWITCHES)
-        yield browser
-        await browser.close()
 
 
 @pytest.fixture
 async def visit(browser: Browser) -> AsyncIterator[Visit]:
     """Open the page as somebody new, and wait until it is live. What is wrong with a page fails the test."""
-    complaints: list[str] = []
+    pages: list[Page] = []
+    elsewhere: list[str] = []
 
-    async def visit(server: Server, **options: Any) -> Page:
-        context = await browser.new_context(**(DESKTOP | options))
-        page = await context.new_page()
-        watch(page, server.port, complaints)
+    async def visit(server: TidingsNode, **screen: Any) -> Page:
+        page = await browser.page(**(DESKTOP | screen))
+        pages.append(page)
+        watch(page, server.port, elsewhere)
         await page.goto(server.url)
         await state(page, "live")
         return page
 
-    yield visit
-    assert complaints == []
+    async with browser:
+        yield visit
+        complaints = [complaint for page in pages for complaint in browser.errors_of(page)]
+    assert complaints + elsewhere == []
 
 
-def watch(page: Page, port: int, complaints: list[str]) -> None:
-    """Note errors, what the console is told, and whom the page asks besides its server."""
+def watch(page: Page, port: int, elsewhere: list[str]) -> None:
+    """Note whom the page asks besides its server."""
     ours = re.compile(rf"(http|ws)://127\.0\.0\.1:{port}/")
-
-    def hear(message: ConsoleMessage) -> None:
-        if message.type in ("error", "warning"):
-            complaints.append(message.text)
 
     def follow(request: Request | WebSocket) -> None:
         if not ours.match(request.url):
-            complaints.append(f"a request to {request.url}")
+            elsewhere.append(f"a request to {request.url}")
 
-    page.on("console", hear)
-    page.on("pageerror", lambda error: complaints.append(str(error)))
     page.on("request", follow)
     page.on("websocket", follow)
 
@@ -107,14 +93,14 @@ def message(page: Page, text: str) -> Any:
 
 
 @pytest.mark.skipif(shutil.which("curl") is None, reason="needs curl on the PATH")
-async def test_line_from_the_page(server: Server, visit: Visit, unique: str) -> None:
+async def test_line_from_the_page(server: TidingsNode, visit: Visit, unique: str) -> None:
     """What the page's line publishes from a terminal appears on the page."""
     page = await visit(server)
     await paste(page, unique)
     await expect(message(page, unique)).to_have_count(1)
 
 
-async def test_two_tabs(server: Server, visit: Visit, unique: str) -> None:
+async def test_two_tabs(server: TidingsNode, visit: Visit, unique: str) -> None:
     """What one visitor types the other sees, once; both see who is here, and the one who stays sees the other go."""
     one, other = await visit(server), await visit(server)
     await expect(one.locator("#people li")).to_have_count(2)
@@ -128,7 +114,7 @@ async def test_two_tabs(server: Server, visit: Visit, unique: str) -> None:
     await expect(one.locator(".line").last).to_have_text(f"{name} left")
 
 
-async def test_pause(server: Server, visit: Visit, unique: str) -> None:
+async def test_pause(server: TidingsNode, visit: Visit, unique: str) -> None:
     """What is published during a pause arrives when the page comes back by itself, once and in order."""
     page, other = await visit(server), await visit(server)
     await say(page, f"before {unique}")
@@ -148,24 +134,23 @@ async def test_pause(server: Server, visit: Visit, unique: str) -> None:
 
 async def test_restarted_server(browser: Browser) -> None:
     """A server that was started anew knows neither keys nor messages of before: the page comes back, and says so."""
-    with Server(serve("--demo")) as first:
-        page = await browser.new_page()
-        await page.goto(first.url)
+    async with TidingsNode(arguments=["--demo"]) as server, browser:
+        page = await browser.page()
+        await page.goto(server.url)
         await state(page, "live")
         await say(page, "kept by nobody")
         await expect(message(page, "kept by nobody")).to_have_count(1)
-        first.signal(signal.SIGKILL)
+        server.kill()
         await state(page, "reconnecting")
-    with Server(serve("--demo", port=first.port)) as second:
+        await asyncio.to_thread(server.restart)
         await state(page, "live")
         await expect(page.locator(".line[data-kind=lost]")).to_have_count(1)
         await say(page, "and on")
         await expect(message(page, "and on")).to_have_count(1)
         await page.close()
-        await asyncio.to_thread(second.stop)
 
 
-async def test_keyboard_on_a_phone(server: Server, visit: Visit, unique: str) -> None:
+async def test_keyboard_on_a_phone(server: TidingsNode, visit: Visit, unique: str) -> None:
     """The box is reached with the Tab key and Enter sends, on a small screen too."""
     page = await visit(server, **PHONE)
     for _ in range(5):
@@ -177,12 +162,12 @@ async def test_keyboard_on_a_phone(server: Server, visit: Visit, unique: str) ->
     await expect(message(page, f"typed {unique}")).to_have_count(1)
 
 
-async def test_every_screen(server: Server, visit: Visit, unique: str) -> None:
+async def test_every_screen(server: TidingsNode, visit: Visit, unique: str) -> None:
     """On a desktop and on a phone, by day and by night, nothing is wider than the screen."""
     papers = set()
     for screen in (DESKTOP, PHONE):
         for scheme in ("light", "dark"):
-            page = await visit(server, color_scheme=scheme, **screen)
+            page = await visit(server, dark=scheme == "dark", **screen)
             await say(page, f"{scheme} {'long' * 40} {unique}")
             await expect(message(page, f"{scheme} {'long' * 40} {unique}").first).to_be_visible()
             assert await page.evaluate("document.documentElement.scrollWidth <= innerWidth"), (screen, scheme)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import re
-import sys
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -14,20 +13,18 @@ import pytest
 from centrifuge import Client, ConnectingContext, DisconnectedContext, ReplyError, UnsubscribedContext
 from tests.world.backend import token
 from tests.world.centrifuge_python.listener import PATIENCE, RETRY, ClientJournal, Encoding, Listener
-from tests.world.server import Server
-from websockets.asyncio.client import connect
+from tests.world.conftest import MOUNTED
 
-pytestmark = pytest.mark.world
+from tidings.testing import AsgiApp, PlainClient
+
+pytestmark = [pytest.mark.world, pytest.mark.L3]
 
 EXAMPLE = Path(__file__).parents[2] / "examples" / "fastapi_app"
 
-UVICORN = [sys.executable, "-m", "uvicorn", "main:app", "--port", "0", "--app-dir", str(EXAMPLE)]
-HYPERCORN = [sys.executable, "-m", "hypercorn", "--bind", "127.0.0.1:0", "--workers", "0", f"{EXAMPLE / 'main.py'}:app"]
-
 HOSTS = {
-    "uvicorn with our protocol": ([*UVICORN, "--ws", "tidings:WebSocketProtocol"], "websocket"),
-    "uvicorn as it is": (UVICORN, "asgi"),
-    "hypercorn": (HYPERCORN, "asgi"),
+    "uvicorn with our protocol": ("uvicorn", ["--ws", "tidings:WebSocketProtocol"], "websocket"),
+    "uvicorn as it is": ("uvicorn", [], "asgi"),
+    "hypercorn": ("hypercorn", ["--workers", "0"], "asgi"),
 }
 
 ADAS_COOKIE = {"Cookie": "theme=dark; session=4d65822107fc"}
@@ -49,14 +46,19 @@ def host(request: pytest.FixtureRequest) -> str:
     return request.param
 
 
+def hosted(host: str) -> AsgiApp:
+    server, options, _ = HOSTS[host]
+    return AsgiApp("main:app", folder=EXAMPLE, server=server, options=options)
+
+
 @pytest.fixture(scope="module")
-def server(host: str) -> Iterator[Server]:
-    with Server(HOSTS[host][0], mounted="/realtime") as server:
+def server(host: str) -> Iterator[AsgiApp]:
+    with hosted(host) as server:
         yield server
 
 
 @pytest.fixture(scope="module")
-def http(server: Server) -> Iterator[httpx2.Client]:
+def http(server: AsgiApp) -> Iterator[httpx2.Client]:
     """The shop's own routes."""
     with httpx2.Client(base_url=server.url, timeout=PATIENCE) as http:
         yield http
@@ -67,8 +69,8 @@ async def introduce() -> AsyncIterator[Callable[..., Customer]]:
     """Makes customers of a server. All have left at the end, and their sockets are closed."""
     customers: list[Customer] = []
 
-    def introduce(server: Server, **how: Any) -> Customer:
-        customers.append(Customer(server.websocket, **how))
+    def introduce(server: AsgiApp, **how: Any) -> Customer:
+        customers.append(Customer(server.websocket(MOUNTED), **how))
         return customers[-1]
 
     yield introduce
@@ -79,7 +81,7 @@ async def introduce() -> AsyncIterator[Callable[..., Customer]]:
 
 
 @pytest.fixture
-def comes(server: Server, introduce: Callable[..., Customer]) -> Callable[..., Awaitable[Customer]]:
+def comes(server: AsgiApp, introduce: Callable[..., Customer]) -> Callable[..., Awaitable[Customer]]:
     """Connects a customer."""
 
     async def comes(**how: Any) -> Customer:
@@ -90,15 +92,15 @@ def comes(server: Server, introduce: Callable[..., Customer]) -> Callable[..., A
     return comes
 
 
-async def test_the_shops_own_routes_are_as_before(server: Server, http: httpx2.Client) -> None:
+async def test_the_shops_own_routes_are_as_before(server: AsgiApp, http: httpx2.Client) -> None:
     """HTTP, and a WebSocket that never hears of Tidings."""
     assert http.get("/customers/nobody").json() == {"last_seen": None}
     assert http.get("/nowhere").status_code == 404
-    address = f"{server.url.replace('http', 'ws', 1)}/chatter"
-    async with connect(address, proxy=None) as one, connect(address, proxy=None) as other:
-        for number, websocket in enumerate([one, other, one, one]):
-            await websocket.send(f"hello {number}")
-            assert await websocket.recv() == f"hello {number}"
+    address = server.websocket("/chatter")
+    async with PlainClient(address, patience=PATIENCE) as one, PlainClient(address, patience=PATIENCE) as other:
+        for number, client in enumerate([one, other, one, one]):
+            await client.send_text(f"hello {number}")
+            assert await client.receive(timeout=PATIENCE) == f"hello {number}"
 
 
 async def test_a_customer_watches_an_order(comes: Callable[..., Awaitable[Customer]], http: httpx2.Client) -> None:
@@ -133,7 +135,7 @@ async def test_a_token_does_as_well(comes: Callable[..., Awaitable[Customer]]) -
     assert refused.value.code == 103
 
 
-async def test_a_stranger_is_not_let_in(server: Server, introduce: Callable[..., Customer]) -> None:
+async def test_a_stranger_is_not_let_in(server: AsgiApp, introduce: Callable[..., Customer]) -> None:
     stranger = introduce(server)
     await stranger.client.connect()
     assert (await stranger.journal.skip_to(DisconnectedContext)).code == 103
@@ -167,12 +169,12 @@ async def test_it_goes_the_way_that_the_server_allows(
     gauges = re.findall(
         r"^tidings_connections\{.*transport=\"(\w+)\".*\} (.+)$", http.get("/realtime/metrics").text, re.M
     )
-    assert [(transport, float(number) >= 1) for transport, number in gauges] == [(HOSTS[host][1], True)]
+    assert [(transport, float(number) >= 1) for transport, number in gauges] == [(HOSTS[host][2], True)]
 
 
 async def test_a_server_that_stops_says_so(introduce: Callable[..., Customer]) -> None:
     """On the fast path, where the connections are the hub's: the client knows that it may come back."""
-    with Server(HOSTS["uvicorn with our protocol"][0], mounted="/realtime") as server:
+    async with hosted("uvicorn with our protocol") as server:
         ada = introduce(server, headers=ADAS_COOKIE)
         await ada.connect()
         await asyncio.to_thread(server.stop)

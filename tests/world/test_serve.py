@@ -12,13 +12,18 @@ from pathlib import Path
 import httpx2
 import pytest
 from tests.world.backend import token
-from tests.world.server import Server, run, serve, uvicorn, written
+from tests.world.command import PATIENCE, command, run, written
+from tests.world.conftest import MOUNTED, hosted
 from tests.world.settings import SETTINGS
-from tests.world.visitor import Visitor
-from websockets.asyncio.client import connect
 
-pytestmark = pytest.mark.world
+from tidings.testing import Client, ManyClients, TidingsNode
+from tidings.testing.clients import Closing
+from tidings.testing.services.node import environment
+from tidings.testing.services.process import Process
 
+pytestmark = [pytest.mark.world, pytest.mark.L3]
+
+ADDRESS = re.compile(r"http://127\.0\.0\.1:\d+")
 CROWD = 600
 DRAIN_TIMEOUT = 8.0
 
@@ -31,12 +36,17 @@ def config(tmp_path: Path) -> Path:
 # Starting.
 
 
-def test_ready_when_it_says_so(config: Path) -> None:
-    """Once the process says where it listens, it answers: it lives, is well, and wants a key from whoever publishes."""
-    with Server(serve("--config", config)) as server:
+def test_ready_when_it_says_so(config: Path, tmp_path: Path) -> None:
+    """Once the process says where it listens, it answers: it lives, is well, and wants a key from whoever publishes.
+
+    Nothing is asked before that, and the port is one that the kernel chose.
+    """
+    serve = command("serve", "--config", config, "--port", "0")
+    with Process(serve, directory=tmp_path, output=tmp_path / "output.log", environment=environment()) as server:
+        (url,) = ADDRESS.findall(server.line(ADDRESS, timeout=PATIENCE))
         for path in ("/health/live", "/health", "/metrics"):
-            assert httpx2.get(server.url + path).status_code == 200
-        assert httpx2.post(f"{server.url}/api/publish", json={"channel": "plain:it", "data": 1}).status_code == 401
+            assert httpx2.get(url + path).status_code == 200
+        assert httpx2.post(f"{url}/api/publish", json={"channel": "plain:it", "data": 1}).status_code == 401
 
 
 def test_port_in_use(config: Path) -> None:
@@ -70,49 +80,47 @@ def test_refuses_to_start(arguments: list[str], named: str) -> None:
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
-def test_signal_sends_everybody_away(config: Path, number: signal.Signals) -> None:
+async def test_signal_sends_everybody_away(number: signal.Signals) -> None:
     """The first signal tells the clients 3001, which lets them come back, and the process ends with 0."""
-    with Server(serve("--config", config)) as server, Visitor(server.websocket) as ada:
-        ada.ask(connect={"token": token("ada")})
-        server.signal(number)
-        assert ada.farewell() == (3001, "shutdown")
-        assert server.wait() == 0
-        assert "Traceback" not in server.log
+    async with TidingsNode(SETTINGS) as server, Client(server.websocket, token=token("ada"), patience=PATIENCE) as ada:
+        server.process.signal(number)
+        assert await ada.expect_closed(timeout=PATIENCE) == Closing(3001, "shutdown")
+        assert await asyncio.to_thread(server.process.wait, PATIENCE) == 0
+        assert "Traceback" not in "\n".join(server.process.lines)
 
 
-def test_uvicorn_sends_everybody_away() -> None:
+async def test_uvicorn_sends_everybody_away() -> None:
     """An application that uvicorn hosts tells its clients the same; uvicorn then ends by the signal, as ever."""
-    with Server(uvicorn("tests.world.application:app"), mounted="/realtime") as server:
-        with Visitor(server.websocket) as ada:
-            ada.ask(connect={"token": token("ada")})
-            server.signal(signal.SIGTERM)
-            assert ada.farewell() == (3001, "shutdown")
-        assert server.wait() == -signal.SIGTERM
+    async with hosted() as server:
+        async with Client(server.websocket(MOUNTED), token=token("ada"), patience=PATIENCE) as ada:
+            server.process.signal(signal.SIGTERM)
+            assert await ada.expect_closed(timeout=PATIENCE) == Closing(3001, "shutdown")
+        assert await asyncio.to_thread(server.process.wait, PATIENCE) == -signal.SIGTERM
 
 
-def test_second_signal_ends_at_once(config: Path) -> None:
-    """A client that does not answer the goodbye holds the process up, until a second signal does not wait for it."""
-    with Server(serve("--config", config)) as server, socket.create_connection(("127.0.0.1", server.port)) as client:
+def test_second_signal_ends_at_once() -> None:
+    """A client that does not answer the goodbye holds the process up, until a second signal does not wait for it.
+
+    No client of ours hears a goodbye and does not answer, so this one is a bare socket.
+    """
+    with TidingsNode(SETTINGS) as server, socket.create_connection(("127.0.0.1", server.port)) as client:
         client.sendall(
             b"GET /connection/websocket HTTP/1.1\r\nHost: tidings.test\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n"
             b"Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n"
         )
         assert client.recv(4096).startswith(b"HTTP/1.1 101 ")
-        server.signal(signal.SIGTERM)
+        server.process.signal(signal.SIGTERM)
         assert client.recv(4096) == b"\x88\x0a\x0b\xb9shutdown"
-        server.signal(signal.SIGTERM)
-        assert server.wait() == 128 + signal.SIGTERM
+        server.process.signal(signal.SIGTERM)
+        assert server.process.wait(PATIENCE) == 128 + signal.SIGTERM
 
 
-async def test_crowd_is_sent_away_in_time(tmp_path: Path) -> None:
+async def test_crowd_is_sent_away_in_time() -> None:
     """Hundreds of clients are all told, one after another, and the process ends within its time."""
     patient = {"server": {"drain_timeout": DRAIN_TIMEOUT}, "client": {"stale_timeout": 60.0}}
-    config = written({**SETTINGS, **patient}, tmp_path)
-    with Server(serve("--config", config)) as server:
-        crowd = [await connect(server.websocket, compression=None) for _ in range(CROWD)]
+    async with TidingsNode({**SETTINGS, **patient}) as server, ManyClients(CROWD, server.websocket) as crowd:
         began = time.monotonic()
-        server.signal(signal.SIGTERM)
-        await asyncio.gather(*(one.wait_closed() for one in crowd))
-        assert await asyncio.to_thread(server.wait) == 0
+        server.process.signal(signal.SIGTERM)
+        assert await crowd.wait_closed(timeout=PATIENCE) == {3001: CROWD}
+        assert await asyncio.to_thread(server.process.wait, PATIENCE) == 0
         assert time.monotonic() - began < DRAIN_TIMEOUT
-    assert {one.close_code for one in crowd} == {3001}

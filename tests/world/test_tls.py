@@ -11,17 +11,19 @@ from pathlib import Path
 
 import httpx2
 import pytest
-from centrifuge import Client
+from centrifuge import Client as Sdk
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 from tests.world.backend import token
-from tests.world.server import Server, run, serve, written
-from tests.world.settings import SETTINGS
-from tests.world.visitor import Visitor
+from tests.world.command import PATIENCE, run, written
+from tests.world.settings import SETTINGS, Settings
 
-pytestmark = pytest.mark.world
+from tidings.testing import Client, PlainClient, TidingsNode
+from tidings.testing.clients import Closing, UpgradeRefused
+
+pytestmark = [pytest.mark.world, pytest.mark.L3]
 
 LIFE = timedelta(hours=1)
 
@@ -46,35 +48,32 @@ def certificate(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def config(certificate: Path, tmp_path: Path) -> Path:
-    tls = {"tls_certificate": str(certificate), "tls_key": str(certificate)}
-    return written({**SETTINGS, "server": tls}, tmp_path)
+def settings(certificate: Path) -> Settings:
+    return {**SETTINGS, "server": {"tls_certificate": str(certificate), "tls_key": str(certificate)}}
 
 
-def test_everything_is_served_over_tls(certificate: Path, config: Path) -> None:
+async def test_everything_is_served_over_tls(certificate: Path, settings: Settings) -> None:
     """Clients that trust the certificate get all that there is, and others nothing."""
     trusting = ssl.create_default_context(cafile=certificate)
-    with Server(serve("--config", config)) as server:
-        assert server.websocket.startswith("wss://127.0.0.1:")
+    async with TidingsNode(settings) as server:
+        assert f"https://127.0.0.1:{server.port}" in server.process.line("listening")
         assert httpx2.get(f"{server.url}/health", verify=trusting).status_code == 200
-        with pytest.raises(ssl.SSLCertVerificationError), Visitor(server.websocket):
-            pass
-        with Visitor(server.websocket, trusting) as ada:
-            assert "connect" in ada.ask(connect={"token": token("ada")})
-            server.signal(signal.SIGTERM)
-            assert ada.farewell() == (3001, "shutdown")
-        assert server.wait() == 0
+        with pytest.raises(UpgradeRefused, match="CERTIFICATE_VERIFY_FAILED"):
+            await PlainClient(server.websocket).open()
+        async with Client(server.websocket, token=token("ada"), ssl=trusting, patience=PATIENCE) as ada:
+            server.process.signal(signal.SIGTERM)
+            assert await ada.expect_closed(timeout=PATIENCE) == Closing(3001, "shutdown")
+        assert await asyncio.to_thread(server.process.wait, PATIENCE) == 0
 
 
-async def test_sdk(certificate: Path, config: Path) -> None:
+async def test_sdk(certificate: Path, settings: Settings) -> None:
     """centrifuge-python connects with a context that trusts the certificate."""
-    with Server(serve("--config", config)) as server:
+    async with TidingsNode(settings) as server:
         trusting = ssl.create_default_context(cafile=certificate)
-        ada = Client(server.websocket, token=token("ada"), ssl_context=trusting, proxy=None)
+        ada = Sdk(server.websocket, token=token("ada"), ssl_context=trusting, proxy=None)
         await ada.connect()
         await ada.ready()
         await ada.disconnect()
-        await asyncio.to_thread(server.stop)  # aside, so that the client can end its connection
 
 
 def test_certificate_that_cannot_be_read(tmp_path: Path) -> None:

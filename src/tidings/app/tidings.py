@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator, Callable, Iterable, Mapping
 from contextlib import asynccontextmanager, suppress
 from pathlib import Path
@@ -10,6 +11,7 @@ from typing import Any, Self, TypeVar
 from starlette.routing import BaseRoute, Router
 from starlette.types import Receive, Scope, Send
 
+from tidings import events
 from tidings.app import build
 from tidings.app.application import ChannelHandlers, HandledApplication
 from tidings.app.handlers import Function, Handler
@@ -33,6 +35,9 @@ from tidings.wire.centrifuge import messages
 F = TypeVar("F", bound=Function)
 
 ALLOWED = SubscribeReply()
+
+START_PAUSE = 0.5
+"""Seconds between two attempts to start while the broker is away."""
 
 
 class Tidings:
@@ -97,9 +102,30 @@ class Tidings:
 
     @asynccontextmanager
     async def lifespan(self, app: object) -> AsyncIterator[None]:
-        """The lifespan of the application that this hub is mounted in."""
-        async with self:
+        """The lifespan of the application that this hub is mounted in.
+
+        It begins even while the broker is away: the hub then answers that it is, and starts when the broker is there.
+        """
+        starting = None
+        try:
+            await self.start()
+        except BrokerUnavailable as error:
+            self.hooks.announce(events.BrokerLost(error.message))
+            starting = asyncio.create_task(self._start_at_last(), name="start of the hub")
+        try:
             yield
+        finally:
+            if starting is not None:
+                starting.cancel()
+                await asyncio.wait([starting])
+            await self.stop()
+
+    async def _start_at_last(self) -> None:
+        while not self.node.is_started:
+            await asyncio.sleep(START_PAUSE)
+            with suppress(BrokerUnavailable):
+                await self.start()
+        self.hooks.announce(events.BrokerResumed())
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve ASGI requests below wherever the hub is mounted, or as the whole application.

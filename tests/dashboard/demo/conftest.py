@@ -4,31 +4,20 @@ from __future__ import annotations
 
 import asyncio
 import json
-import shutil
 import socket
 from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Any
 
 import pytest
 import uvicorn
-from playwright.async_api import Browser, ConsoleMessage, Page, async_playwright
+from playwright.async_api import Page
 from starlette.applications import Starlette
 from starlette.routing import WebSocketRoute
 from starlette.websockets import WebSocket
 
 from tidings.dashboard.demo import routes
+from tidings.testing import Browser
 
-CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
-SWITCHES = [
-    "--headless",
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-quic",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-]
 CURL = """curl -H 'X-API-Key: k' http://127.0.0.1:8000/api/publish -d '{"channel":"demo:lobby","data":{"text":"hi"}}'"""
 PATIENCE = 15.0
 
@@ -127,31 +116,17 @@ async def door() -> AsyncIterator[Door]:
 
 
 @pytest.fixture
-async def browser() -> AsyncIterator[Browser]:
-    if CHROMIUM is None:
-        pytest.skip("needs chromium on the PATH")
-    async with async_playwright() as playwright:
-        browser = await playwright.chromium.launch(executable_path=CHROMIUM, args=SWITCHES)
-        yield browser
-        await browser.close()
-
-
-@pytest.fixture
 async def visit(door: Door, browser: Browser) -> AsyncIterator[Callable[..., Awaitable[Page]]]:
     """Open the page in a window of its own. What it complains about in the console fails the test."""
-    complaints: list[str] = []
-
-    def hear(message: ConsoleMessage) -> None:
-        if message.type in ("error", "warning"):
-            complaints.append(message.text)
+    pages: list[Page] = []
 
     async def visit(width: int = 1280, height: int = 800, **options: Any) -> Page:
-        context = await browser.new_context(viewport={"width": width, "height": height}, **options)
-        page = await context.new_page()
-        page.on("console", hear)
-        page.on("pageerror", lambda error: complaints.append(str(error)))
+        page = await browser.page(width=width, height=height, **options)
+        pages.append(page)
         await page.goto(door.address)
         return page
 
-    yield visit
+    async with browser:
+        yield visit
+        complaints = [complaint for page in pages for complaint in browser.errors_of(page)]
     assert complaints == []

@@ -26,7 +26,7 @@ from tidings.gateway.transports.handshake import Handshake, negotiate
 from tidings.gateway.transports.upgrade import upgrade
 from tidings.gateway.transports.uvicorn import WebSocketProtocol
 
-PATIENCE = 5.0
+PATIENCE = 20.0
 
 KEY = b"\x37\xfa\x21\x3d"
 HANDSHAKE = (

@@ -3,19 +3,18 @@
 from __future__ import annotations
 
 import asyncio
-import re
 import signal
-import sys
 from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
-from websockets.asyncio.client import ClientConnection, connect
-from websockets.exceptions import ConnectionClosed, InvalidStatus
 
-pytestmark = pytest.mark.world
+from tidings.testing import AsgiApp, PlainClient
+from tidings.testing.clients import Closing, UpgradeRefused
 
-PATIENCE = 10.0
+pytestmark = [pytest.mark.world, pytest.mark.L3]
+
+PATIENCE = 20.0
 
 # Echoes, obeys "close", "abort" and "long", and says on its output how connections end.
 APPLICATION = """
@@ -53,47 +52,24 @@ async def app(scope, receive, send):
 """
 
 
-class Hypercorn:
-    """The running server and what it prints."""
-
-    def __init__(self, process: asyncio.subprocess.Process) -> None:
-        self.process = process
-        self.url = ""
-
-    async def says(self, pattern: str) -> re.Match[str]:
-        """Wait for a line that matches."""
-        assert self.process.stdout is not None
-        seen = ""
-        async with asyncio.timeout(PATIENCE):
-            while line := (await self.process.stdout.readline()).decode():
-                seen += line
-                if found := re.search(pattern, line):
-                    return found
-        raise AssertionError(f"hypercorn ended without saying {pattern!r}:\n{seen}")
-
-
 @pytest.fixture
-async def hypercorn(tmp_path: Path) -> AsyncIterator[Hypercorn]:
+async def hypercorn(tmp_path: Path) -> AsyncIterator[AsgiApp]:
     (tmp_path / "application.py").write_text(APPLICATION)
-    process = await asyncio.create_subprocess_exec(
-        sys.executable,
-        *("-m", "hypercorn", "--workers", "0", "--graceful-timeout", "1", "--bind", "127.0.0.1:0", "application:app"),
-        cwd=tmp_path,
-        stdout=asyncio.subprocess.PIPE,
-        stderr=asyncio.subprocess.STDOUT,
-    )
-    server = Hypercorn(process)
-    server.url = "ws" + (await server.says(r"Running on http(://[\d.]+:\d+)"))[1]
-    yield server
-    if process.returncode is None:
-        process.terminate()
-    await asyncio.wait_for(process.communicate(), PATIENCE)
+    async with AsgiApp("application:app", folder=tmp_path, server="hypercorn", options=["--workers", "0"]) as server:
+        yield server
 
 
 @pytest.fixture
-async def client(hypercorn: Hypercorn) -> AsyncIterator[ClientConnection]:
-    async with connect(hypercorn.url, subprotocols=["centrifuge-json"], max_size=None) as client:
+async def client(hypercorn: AsgiApp) -> AsyncIterator[PlainClient]:
+    async with PlainClient(
+        hypercorn.websocket(), json=False, subprotocols=["centrifuge-json"], patience=PATIENCE
+    ) as client:
         yield client
+
+
+async def says(hypercorn: AsgiApp, pattern: str) -> None:
+    """Wait for a line that matches."""
+    await asyncio.to_thread(hypercorn.process.line, pattern, timeout=PATIENCE)
 
 
 async def test_messages(client, hypercorn):
@@ -101,59 +77,53 @@ async def test_messages(client, hypercorn):
     assert client.subprotocol == "centrifuge-json"
     for message in ("ä", b"\xff", "", b"", "x" * 60_000):
         await client.send(message)
-        assert await client.recv() == message
+        assert await client.receive() == message
     await client.close(4000, "enough")
-    await hypercorn.says("^lost ")
+    await says(hypercorn, "^lost ")
 
 
 async def test_a_long_answer(client):
     """More than fits into any buffer on the way."""
     await client.send("long")
-    assert await client.recv() == "x" * 5_000_000
+    assert await client.receive() == "x" * 5_000_000
 
 
 async def test_our_close(client, hypercorn):
     """The client sees code and reason, and so does the peer."""
     await client.send("close")
-    with pytest.raises(ConnectionClosed) as closed:
-        await client.recv()
-    assert (closed.value.rcvd.code, closed.value.rcvd.reason) == (3501, "bad request")
-    await hypercorn.says("^lost 3501 bad request")
+    assert await client.expect_closed() == Closing(3501, "bad request")
+    await says(hypercorn, "^lost 3501 bad request")
 
 
 async def test_abort(client, hypercorn):
     """The client loses its connection, the peer hears 1006."""
     await client.send("abort")
-    with pytest.raises(ConnectionClosed):
-        await client.recv()
-    await hypercorn.says("^lost 1006")
+    assert (await client.expect_closed()).code in (1006, 1011)
+    await says(hypercorn, "^lost 1006")
 
 
 async def test_a_message_that_is_too_long(client, hypercorn):
     """Is answered with 1009 although the server itself would take it."""
     await client.send("x" * 65_537)
-    with pytest.raises(ConnectionClosed) as closed:
-        await client.recv()
-    assert closed.value.rcvd.code == 1009
-    await hypercorn.says("^lost 1009")
+    assert (await client.expect_closed()).code == 1009
+    await says(hypercorn, "^lost 1009")
 
 
 async def test_a_lost_client(client, hypercorn):
     """A client that drops its connection is 1006."""
-    client.transport.abort()
-    await hypercorn.says("^lost 1006")
+    client.drop()
+    await says(hypercorn, "^lost 1006")
 
 
 async def test_refusing(hypercorn):
     """With an HTTP answer."""
-    with pytest.raises(InvalidStatus) as refused:
-        await connect(f"{hypercorn.url}/full")
-    response = refused.value.response
-    assert (response.status_code, response.body) == (503, b"too many connections")
+    with pytest.raises(UpgradeRefused, match=r"503 .*: too many connections\n") as refused:
+        await PlainClient(hypercorn.websocket("/full")).open()
+    assert refused.value.status == 503
 
 
 async def test_a_stopping_server(client, hypercorn):
     """Every peer is told, and the process ends."""
-    hypercorn.process.send_signal(signal.SIGTERM)
-    await hypercorn.says("^lost ")
-    assert await asyncio.wait_for(hypercorn.process.wait(), PATIENCE) == 0
+    hypercorn.process.signal(signal.SIGTERM)
+    await says(hypercorn, "^lost ")
+    assert await asyncio.to_thread(hypercorn.process.wait, PATIENCE) == 0

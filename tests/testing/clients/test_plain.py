@@ -45,6 +45,16 @@ async def test_without_json_text_stays_text() -> None:
             await client.send({})
 
 
+async def test_lines_can_be_messages() -> None:
+    """Where a server puts several into one; an end of the last line is no message."""
+    async with serving(echo) as url, PlainClient(url, lines=True) as client:
+        for text in ('{"a":1}\n{"b":2}\nthree', "4\n", '"\u2028"'):
+            await client.send_text(text)
+        assert await client.collect(5) == [{"a": 1}, {"b": 2}, "three", 4, "\u2028"]
+        await client.send(b"1\n2")
+        assert await client.receive() == b"1\n2"
+
+
 async def test_messages_keep_their_order() -> None:
     async with serving(echo) as url, PlainClient(url) as client:
         for number in range(500):
@@ -278,3 +288,60 @@ async def test_it_says_what_it_is() -> None:
     async with serving(echo) as url, PlainClient(url) as client:
         assert repr(client) == f"<PlainClient at {url}, open>"
     assert repr(client) == f"<PlainClient at {url}, closed 1000>"
+
+
+async def test_what_was_never_opened_is_not_waited_for() -> None:
+    client = PlainClient("ws://127.0.0.1:1/", patience=60.0)
+    for wait in (client.receive(), client.expect_closed(), client.expect_nothing(within=60.0)):
+        with pytest.raises(ConversationError, match="is not connected: use it in `async with`"):
+            await wait
+    with pytest.raises(ConversationError, match="is not connected"):
+        await client.send(1)
+    assert client.frames == []
+
+
+@pytest.mark.parametrize("url", ["ws://127.0.0.1:99999/", "ws://127.0.0.1:x/", "ws://[::1", "http://127.0.0.1/", "", 7])
+async def test_what_is_no_address(url: str) -> None:
+    with pytest.raises(UpgradeRefused, match="is not the address of a WebSocket; it has to be like"):
+        await PlainClient(url).open()
+
+
+async def test_a_name_that_cannot_be_one() -> None:
+    with pytest.raises(UpgradeRefused, match="No WebSocket at"):
+        await PlainClient(f"ws://{'a' * 70}/").open()
+
+
+@pytest.mark.parametrize("kind", [bytearray, memoryview])
+async def test_all_kinds_of_bytes_are_binary_messages(kind: type) -> None:
+    async with serving(echo) as url, PlainClient(url) as client:
+        await client.send(kind(b"\x00\xff"))
+        assert await client.receive() == b"\x00\xff"
+
+
+async def test_one_subprotocol_may_be_a_text() -> None:
+    async with serving(echo, subprotocols=["chat"]) as url, PlainClient(url, subprotocols="chat") as client:
+        assert client.subprotocol == "chat"
+
+
+async def test_an_observer_that_fails_is_told_at_once() -> None:
+    def observe(frame: Frame) -> None:
+        if frame.direction in (Direction.RECEIVED, Direction.NOTED) and frame.content != "opened":
+            raise LookupError("the observer's own")
+
+    async with serving(echo) as url, PlainClient(url, on_frame=observe, patience=60.0) as client:
+        await client.send(1)
+        with pytest.raises(ConversationError, match="could not be taken in: the observer's own"):
+            await client.receive()
+
+
+async def test_an_observer_that_fails_at_the_beginning_leaves_nothing_open() -> None:
+    def observe(frame: Frame) -> None:
+        raise LookupError("the observer's own")
+
+    ending = Ending()
+    async with serving(ending) as url:
+        client = PlainClient(url, on_frame=observe)
+        with pytest.raises(LookupError):
+            await client.open()
+        assert not client.is_open
+        await ending.came.wait()

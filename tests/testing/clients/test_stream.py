@@ -19,6 +19,7 @@ class Talk:
 
     def __init__(self) -> None:
         self.record = Record("a test")
+        self.record.connections = 1
         self.stream = Stream[object](self.record)
 
     def say(self, *values: object) -> None:

@@ -93,3 +93,15 @@ def test_long_content_is_cut_and_measured() -> None:
 def test_a_closing_is_a_pair_that_reads_well() -> None:
     assert Closing(3503, "force disconnect") == (3503, "force disconnect")
     assert str(Closing(1006, "")) == "1006"
+
+
+@pytest.mark.parametrize("before", ["", "Bearer ", "token=", "%22", "access_"])
+def test_a_token_is_found_wherever_it_stands(before: str) -> None:
+    assert written(f"{before}eyJhbGciOiJI.eyJzdWIiOiI0.c2ln") == f"{before}eyJhbGci…"
+
+
+@pytest.mark.timeout(5)
+def test_a_long_text_without_an_end_is_no_token() -> None:
+    """It is looked through once, and not from each of its places."""
+    text = "eyJhbGciOiJ" * 60_000
+    assert written(text) == text

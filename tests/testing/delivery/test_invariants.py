@@ -185,7 +185,46 @@ def test_the_first_epoch_of_a_stream_that_did_not_exist() -> None:
     assert broken(begin, published("a", 2, 3), got("a", 3, 1)) == []
 
 
+def test_a_first_subscription_may_be_a_recovery() -> None:
+    """Its answer names the top of the stream; what comes with it is owed without a hole."""
+    calls = [
+        record
+        for offset, id in enumerate("abcd", 1)
+        for record in (PublishInvoked(1, id, "kept", "pat", id), PublishOk(1.5, id, position(offset)))
+    ]
+    begin = subscribed(2, recovered=True, offset=4)
+    came = [got(id, 2, offset, how=How.RECOVERED) for offset, id in enumerate("abcd", 1)]
+    assert broken(calls, begin, came) == []
+    assert broken(calls, begin, came[0], came[1], came[3]) == [Invariant.DELIVERY]
+    assert broken(calls, begin, came[2:]) == []
+
+
+def test_what_came_with_a_recovery_fills_no_later_hole() -> None:
+    begin = subscribed(2, recovered=True, offset=2)
+    early = [*published("a", 1, 1), *published("b", 1, 1)]
+    late = [*published("c", 3, 9), *published("d", 3, 4)]
+    came = [got("a", 2, 1, how=How.RECOVERED), got("b", 2, 2, how=How.RECOVERED)]
+    told = [GapTold(8, "ann", "kept"), Unsubscribed(8, "ann", "kept", 2500)]
+    assert broken(early, begin, came, late, got("d", 5, 4), told) == [Invariant.DELIVERY]
+    assert broken(early, begin, came, late, got("c", 5, 3), got("d", 5, 4), told) == []
+
+
+def test_another_epoch_that_the_client_takes_for_its_own() -> None:
+    """Nothing is lost, and yet its next recovery would be refused: it had to be told."""
+    call = [PublishInvoked(2, "a", "kept", "pat", "a"), PublishOk(3, "a", position(1, "f"))]
+    assert broken(subscribed(1), call, got("a", 3, 1)) == [Invariant.DELIVERY]
+    assert broken(subscribed(1), call, got("a", 3, 1, how=How.HISTORY, epoch="f"), settle=9) == []
+
+
 # 2. Order.
+
+
+def test_two_at_one_place_have_no_order() -> None:
+    """Where the epoch is not known it is the client's own sight that counts."""
+    run = [subscribed(1, "live"), *published("a", 2, 9, "live"), *published("b", 2, 9, "live")]
+    first = Delivered(3, "ann", "ann", "live", "a", "a", 5)
+    assert broken(*run, first, Delivered(4, "ann", "ann", "live", "b", "b", 5)) == [Invariant.ORDER]
+    assert broken(*run, first, Delivered(4, "ann", "ann", "live", "b", "b", 6)) == []
 
 
 def test_calls_that_overlap_have_no_order() -> None:
@@ -258,6 +297,27 @@ def test_two_acknowledgements_of_one_place() -> None:
     both = [first, second, PublishOk(2, "a", position(1)), PublishOk(2, "b", position(1))]
     assert broken(both) == [Invariant.TRUTH]
     assert "b of kept was acknowledged, and offset 1 of epoch 'e' belongs to a, too" in str(verdict(both))
+
+
+def test_offsets_do_not_go_back() -> None:
+    """What was acknowledged at 7 has to be there still when a later call gets its place, whoever has 5."""
+    first = [PublishInvoked(1, "a", "kept", "pat", "a"), PublishOk(2, "a", position(7))]
+
+    def second(begin: float, epoch: str = "e") -> list[AnyRecord]:
+        return [PublishInvoked(begin, "b", "kept", "pam", "b"), PublishOk(4, "b", position(5, epoch))]
+
+    assert broken(first, second(3)) == [Invariant.TRUTH]
+    assert "offset 5 of epoch 'e', though offset 7 had been acknowledged" in str(verdict(first, second(3)))
+    assert broken(first, second(1.5)) == []
+    assert broken(first, second(3, "f")) == []
+
+
+def test_the_earliest_conflict_is_named() -> None:
+    """What clients were shown counts as much as what publishers were told."""
+    calls = [PublishInvoked(1, id, "kept", "pat", id) for id in "abcd"]
+    shown = [got("a", 2, 1, how=How.HISTORY), got("b", 3, 1, how=How.HISTORY)]
+    told = [PublishOk(5, "c", position(2)), PublishOk(6, "d", position(2))]
+    assert verdict(calls, shown, told).broken[0].violation.publication == "b"
 
 
 # 6. Presence.

@@ -6,6 +6,7 @@ import msgspec
 import pytest
 
 from tidings.model import StreamPosition
+from tidings.testing.clients import Closing, Direction, Frame
 from tidings.testing.delivery import (
     Connected,
     Delivered,
@@ -156,8 +157,24 @@ def test_times_may_be_given() -> None:
 def test_the_answer_to_something_that_was_not_shown() -> None:
     with pytest.raises(ValueError, match="reply 2 of client 'ann' answers a command that was not observed"):
         observed(*CONNECT, SUBSCRIBE[1])
+    with pytest.raises(ValueError, match="reply 3 of client 'ann' answers a command that was not observed"):
+        observed(*CONNECT, '< {"id":3,"presence":{"presence":{}}}')
 
 
 def test_deltas_cannot_be_read() -> None:
     with pytest.raises(ValueError, match="let the client subscribe without `delta`"):
         observed(*CONNECT, *SUBSCRIBE, '< {"push":{"channel":"news","pub":{"data":"x","offset":5,"delta":true}}}')
+
+
+def test_a_client_of_the_toolkit_shows_its_frames():
+    """With its remarks, of which the end of the connection counts."""
+    observer = Observer(History(origin=0.0, clock=lambda: 0.0))
+    hear = observer.of("ann", "42")
+    hear(Frame(0.0, Direction.NOTED, "opened"))
+    for frame in CONNECT:
+        sent = frame[0] == ">"
+        content = msgspec.json.decode(frame[2:], type=Command if sent else Reply)
+        hear(Frame(0.1, Direction.SENT if sent else Direction.RECEIVED, content))
+    hear(Frame(0.2, Direction.NOTED, "stops reading"))
+    hear(Frame(0.3, Direction.NOTED, "closed 3001 shutdown", Closing(3001, "shutdown")))
+    assert list(observer.history) == [CONNECTED, Disconnected(0.0, "ann", 3001)]

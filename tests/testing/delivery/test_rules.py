@@ -32,7 +32,21 @@ def test_who_may_listen() -> None:
     assert not personal.allows("42", "#43")
 
 
-@pytest.mark.parametrize("value", [-1.0, math.nan])
-def test_times_are_not_negative(value: float) -> None:
+def test_who_may_listen_is_not_a_text() -> None:
+    """In which every part of it would be found, and "" in any."""
+    with pytest.raises(ValueError, match=r"a set of users, such as \{'ann'\}"):
+        ChannelRules(allowed="ann")  # type: ignore[arg-type]
+
+
+def test_rules_are_rules() -> None:
+    with pytest.raises(ValueError, match=r"the rules of 'news' are a ChannelRules\(…\), and not True"):
+        Rules(channels={"news": True})  # type: ignore[dict-item]
+    with pytest.raises(ValueError, match=r"expected_faults are names, such as \['cut'\]"):
+        Rules(channels={}, expected_faults="cut")
+
+
+@pytest.mark.parametrize("value", [-1.0, math.nan, math.inf])
+def test_times_are_finite_and_not_negative(value: float) -> None:
+    """One without an end would excuse everything."""
     with pytest.raises(ValueError, match="lease is a time in seconds from 0 on"):
         Rules(channels={}, lease=value)

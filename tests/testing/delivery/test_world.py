@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import httpx2
 import pytest
 from msgspec.structs import replace
-from tests.testing.delivery.reader import Reader
 from tests.world.backend import token
-from tests.world.cable import Cable
 from tests.world.settings import KEY, SECRET
 
+from tidings.testing.clients import Client
 from tidings.testing.delivery import (
     AnyRecord,
     ChannelRules,
@@ -29,10 +29,12 @@ from tidings.testing.delivery import (
     check,
     stamped,
 )
+from tidings.testing.faults import FaultProxy
 from tidings.testing.services import TidingsNode
 
 pytestmark = [pytest.mark.world, pytest.mark.L3]
 
+PATIENCE = 20.0
 OPEN = {"allow_subscribe_for_client": True}
 SETTINGS = {
     "auth": {"hmac_secret": SECRET},
@@ -72,10 +74,13 @@ async def run(node: TidingsNode, name: str) -> History:
     channels = [f"{channel}-{name}" for channel in CHANNELS]
     async with (
         httpx2.AsyncClient(base_url=node.url, headers={"X-API-Key": KEY}, timeout=10.0) as http,
-        Cable(node.port) as cable,
-        Reader(observer, cable.websocket, "ann", token("ann"), channels) as ann,
-        Reader(observer, node.websocket, "bob", token("bob"), channels) as bob,
+        FaultProxy(node.websocket) as proxy,
+        Client(proxy.url, token=token("ann"), on_frame=observer.of("ann", "ann"), patience=PATIENCE) as ann,
+        Client(node.websocket, token=token("bob"), on_frame=observer.of("bob", "bob"), patience=PATIENCE) as bob,
     ):
+        for client in (ann, bob):
+            for channel in channels:
+                await client.subscribe(channel)
 
         async def call(channel: str, data: object) -> object:
             answer = await http.post("/api/publish", json={"channel": channel, "data": data})
@@ -91,15 +96,16 @@ async def run(node: TidingsNode, name: str) -> History:
 
         await some(1)
         recorder.fault("cut", "ann")
-        cable.cut()
+        proxy.cut()
         await some(51)
-        cable.mend()
+        proxy.mend()
+        returning = asyncio.create_task(ann.reconnect())
         await some(101)
-        await ann.until(lambda: ann.live == set(channels))
+        await returning
         await some(151)
-        for reader in (ann, bob):
-            await reader.until(lambda reader=reader: "live-200" in reader.received)
-        assert (await ann.ask(presence={"channel": channels[0]})).presence is not None
+        for client in (ann, bob):
+            await client.subscriptions[channels[1]].receive_until(lambda publication: publication.data["n"] == 200)
+        assert await ann.presence(channels[0])
     return history
 
 

@@ -209,6 +209,87 @@ async def test_names_and_ports_are_given_once(client: httpx2.AsyncClient, echo: 
     assert (await client.get("/proxies/b")).status_code == 404
 
 
+async def test_a_proxy_that_cannot_be_moved_stays_where_it_is(
+    client: httpx2.AsyncClient, echo: Echo, proxy: dict[str, Any]
+):
+    """With its connections and its toxics; a taken port is answered with 500, as by Toxiproxy."""
+    await client.post("/proxies/echo/toxics", json={"type": "latency", "attributes": {"latency": 1}})
+    before = (await client.get("/proxies/echo")).json()
+    async with calling(proxy["listen"]) as caller:
+        await caller.ask(b"x")
+        taken = await client.post("/proxies/echo", json={"listen": echo.address})
+        error = f"The proxy cannot listen on {echo.address}: Address already in use."
+        assert (taken.status_code, taken.json()) == (500, {"error": error, "status": 500})
+        assert (await client.get("/proxies/echo")).json() == before
+        assert await caller.ask(b"y") == b"y"
+    async with calling(proxy["listen"]) as caller:
+        assert await caller.ask(b"z") == b"z"
+
+
+async def test_a_proxy_that_is_down_stays_down_when_it_cannot_be_moved(
+    client: httpx2.AsyncClient, echo: Echo, proxy: dict[str, Any]
+):
+    await client.post("/proxies/echo", json={"enabled": False})
+    assert (await client.post("/proxies/echo", json={"listen": echo.address})).status_code == 500
+    assert (await client.get("/proxies/echo")).json() == {**proxy, "enabled": False}
+
+
+async def test_another_place_to_listen(client: httpx2.AsyncClient, proxy: dict[str, Any]):
+    """Its toxics move along, and at the old place nobody listens any more."""
+    await client.post("/proxies/echo/toxics", json={"type": "latency", "attributes": {"latency": 1}})
+    moved = (await client.patch("/proxies/echo", json={"listen": "127.0.0.1:0"})).json()
+    assert moved["listen"] != proxy["listen"]
+    assert [toxic["name"] for toxic in moved["toxics"]] == ["latency_downstream"]
+    async with calling(moved["listen"]) as caller:
+        assert await caller.ask(b"x") == b"x"
+    with pytest.raises(ConnectionRefusedError):
+        async with calling(proxy["listen"]):
+            pass
+
+
+async def test_the_same_port_on_all_hosts(client: httpx2.AsyncClient, proxy: dict[str, Any]):
+    """Its own listener is no obstacle."""
+    port = proxy["listen"].rpartition(":")[2]
+    moved = await client.post("/proxies/echo", json={"listen": f"0.0.0.0:{port}"})
+    assert (moved.status_code, moved.json()["listen"]) == (200, f"0.0.0.0:{port}")
+    async with calling(proxy["listen"]) as caller:
+        assert await caller.ask(b"x") == b"x"
+
+
+async def test_populate_tells_what_it_made_before_it_failed(
+    client: httpx2.AsyncClient, echo: Echo, proxy: dict[str, Any]
+):
+    """And what cannot be replaced stays."""
+    wanted = [
+        {"name": "new", "listen": "127.0.0.1:0", "upstream": echo.address},
+        {"name": "echo", "listen": echo.address, "upstream": echo.address},
+    ]
+    answer = await client.post("/populate", json=wanted)
+    assert (answer.status_code, answer.json()["status"]) == (500, 500)
+    assert "Address already in use" in answer.json()["error"]
+    assert [made["name"] for made in answer.json()["proxies"]] == ["new"]
+    assert (await client.get("/proxies/echo")).json() == proxy
+
+
+async def test_requests_as_clients_in_other_languages_send_them(
+    client: httpx2.AsyncClient, echo: Echo, proxy: dict[str, Any]
+):
+    """The whole toxic to change one, the direction in capitals, a null for a proxy's place, no attributes."""
+    wanted = {"name": "slow", "type": "latency", "stream": "DOWNSTREAM", "toxicity": 1, "attributes": {"latency": 5}}
+    toxic = {**wanted, "stream": "downstream", "attributes": {"latency": 5, "jitter": 0}}
+    assert (await client.post("/proxies/echo/toxics", json=wanted)).json() == toxic
+    whole = {**toxic, "toxicity": 0.5, "attributes": {"latency": 7, "jitter": 1}}
+    assert (await client.post("/proxies/echo/toxics/slow", json=whole)).json() == whole
+    bare = await client.post("/proxies", json={"name": "bare", "upstream": echo.address, "listen": None})
+    assert bare.status_code == 201
+    async with calling(bare.json()["listen"]) as caller:
+        assert await caller.ask(b"x") == b"x"
+    for kind in ("latency", "slow_close", "timeout", "reset_peer", "limit_data"):
+        assert (await client.post("/proxies/bare/toxics", json={"type": kind})).status_code == 200
+    assert (await client.post("/reset")).content == b""
+    assert (await client.get("/proxies/bare/toxics")).json() == []
+
+
 async def test_pages_in_browsers_are_not_answered(client: httpx2.AsyncClient):
     answer = await client.get("/proxies", headers={"User-Agent": "Mozilla/5.0"})
     assert (answer.status_code, answer.json()["error"]) == (403, "User agent not allowed")

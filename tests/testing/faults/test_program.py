@@ -84,6 +84,8 @@ def test_it_ends_with_its_proxies(program: Program, redis: RedisServer):
 
 
 def test_an_occupied_port_is_told(program: Program):
-    done = subprocess.run(program.command(), capture_output=True, text=True, timeout=30)
-    assert done.returncode > 0
-    assert "address already in use" in done.stderr
+    done = subprocess.run(program.command(), capture_output=True, text=True, timeout=50)
+    assert done.returncode == 1
+    assert done.stderr == (
+        f"Cannot listen on 127.0.0.1:{program.port}: Address already in use; end who does, or choose another --port.\n"
+    )

@@ -237,7 +237,7 @@ async def test_what_is_closed_is_harmless_or_told(echo: Echo):
     await proxy.close()
     with pytest.raises(FaultError, match=r"does not run; use it inside of its block\."):
         proxy.mend()
-    with pytest.raises(FaultError, match="is closed, so that latency_downstream can touch nothing"):
+    with pytest.raises(FaultError, match="is closed, so that no toxic can touch anything"):
         proxy.add(Latency(latency_ms=1))
 
 

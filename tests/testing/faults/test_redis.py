@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from redis.asyncio import Redis
@@ -15,6 +16,7 @@ from redis.exceptions import TimeoutError as TooSlow
 
 from tidings.testing.faults import (
     At,
+    Fault,
     FaultError,
     FaultProxy,
     FaultSchedule,
@@ -203,6 +205,20 @@ async def test_a_redis_that_is_away_is_told():
             with pytest.raises(FaultError, match=rf"Cannot do {fault.name} at {redis.url}: .*Connection refused"):
                 fault.begin()
             fault.end()
+
+
+def test_faults_do_not_end_each_others_connections(redis: RedisServer):
+    """Those of a schedule run side by side, and killing clients kills whoever asks at that moment."""
+
+    def again_and_again(fault: Callable[[], Fault]) -> None:
+        for _ in range(50):
+            fault().begin()
+
+    with ThreadPoolExecutor() as threads:
+        killing = threads.submit(again_and_again, lambda: KillClients(redis, kind="normal"))
+        flushing = threads.submit(again_and_again, lambda: FlushScripts(redis))
+        killing.result()
+        flushing.result()
 
 
 async def test_a_schedule_against_redis(redis: RedisServer):

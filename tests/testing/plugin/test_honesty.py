@@ -83,6 +83,7 @@ def test_settings(monkeypatch, tmp_path):
     monkeypatch.delenv("A")
     monkeypatch.chdir(tmp_path)
     monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.setitem(dic=os.environ, name="A", value="b")
     with mock.patch.dict(os.environ, A="b"):
         assert os.environ["A"] == "b"
 
@@ -163,6 +164,75 @@ def test_without(): pass
     )
     result.assert_outcomes(passed=2, failed=2)
     result.stdout.fnmatch_lines(["*a mock in a test of level L4*"])
+
+
+SHARED = """
+from unittest import mock
+import pytest
+
+@pytest.fixture(scope="session")
+def fake(): return mock.Mock()
+
+@pytest.fixture(scope="session")
+def built(): return mock.Mock()
+"""
+
+USERS = {
+    "test_a": """
+import pytest
+pytestmark = pytest.mark.L3
+
+def test_uses_it(fake): pass
+
+def test_asks_for_it_while_it_runs(request): request.getfixturevalue("fake")
+
+def test_uses_what_is_built_upon(built): pass
+""",
+    "test_b": """
+import pytest
+pytestmark = pytest.mark.L3
+
+@pytest.fixture(scope="session")
+def fake(): return "real"
+
+@pytest.fixture(scope="session")
+def built(built): return built
+
+def test_has_another_of_the_name(fake): assert fake == "real"
+
+def test_has_one_that_is_built_on_it(built): pass
+
+def test_has_it_again(built): pass
+""",
+}
+
+
+def test_a_shared_fixture_counts_for_who_uses_it_and_not_for_another_of_its_name(run, pytester):
+    """Also for a test that asks for it only while it runs, and through one that is built on it."""
+    pytester.makeconftest(SHARED)
+    pytester.makepyfile(**USERS)
+    result = run("")
+    result.assert_outcomes(passed=1, failed=5)
+    result.stdout.no_fnmatch_line("FAILED *test_has_another_of_the_name*")
+
+
+def test_each_decorator_is_told_at_the_line_of_its_test(run):
+    """Of a coroutine too, though it is the loop that runs it."""
+    body = """
+from unittest import mock
+import pytest
+pytestmark = pytest.mark.L3
+
+@mock.patch("os.getpid")
+@mock.patch("os.getcwd")
+async def test_two(getcwd, getpid): pass
+"""
+    result = run(body)
+    result.assert_outcomes(failed=1)
+    line = body.strip().splitlines().index('@mock.patch("os.getpid")') + 1
+    result.stdout.fnmatch_lines(["2 mocks in a test of level L3*"])
+    for target in ("getpid", "getcwd"):
+        result.stdout.fnmatch_lines([f"  patch of os.{target}, test_each_decorator*.py:{line}"])
 
 
 def test_settings_are_no_mocks(run):

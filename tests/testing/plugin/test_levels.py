@@ -59,3 +59,10 @@ def test_a_category_is_found_by_a_class():
     """Whole words count, whatever their case."""
     assert belongs("ratelimiter", PurePath("test_a.py"), ["RateLimiter"])
     assert not belongs("rate", PurePath("test_a.py"), ["RateLimiter"])
+
+
+def test_a_category_with_a_marker_is_not_found_by_name(run, pytester):
+    """Its name in the name of a file says nothing, though other categories are chosen beside it."""
+    pytester.makepyfile(test_smoke="def test_named(): pass", test_redis_a="def test_other(): pass")
+    body = "import pytest\n@pytest.mark.smoke\ndef test_marked(): pass"
+    run(body, "--tidings-category=smoke", "--tidings-category=redis", "-rA").assert_outcomes(passed=2, deselected=1)

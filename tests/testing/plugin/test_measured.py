@@ -62,6 +62,18 @@ def test_what_is_no_number_is_refused(value: float):
         Measured().ratio("speed", value)
 
 
+@pytest.mark.parametrize("bound", [math.nan, math.inf])
+def test_a_bound_that_holds_for_everything_is_none(bound: float):
+    """No value is above it."""
+    for report in (
+        lambda: Measured().percentile("delivery", p99=1.0, bound=bound),
+        lambda: Measured().ratio("speed", 1.0, bound=bound),
+        lambda: Measured().ratio("speed", 1.0, at_least=bound),
+    ):
+        with pytest.raises(ValueError, match=r"the bound of (delivery|speed) is"):
+            report()
+
+
 def test_a_percentile_has_to_be_named():
     """A name alone says nothing."""
     with pytest.raises(ValueError, match="name a percentile of delivery"):

@@ -140,3 +140,10 @@ def test_a_performance_test_has_to_report(run):
     result.assert_outcomes(passed=2, failed=1)
     result.stdout.fnmatch_lines(["*a performance test that reported nothing: give measured.percentile*"])
     run(PERFORMANCE, settings="tidings_measured = true\n").assert_outcomes(passed=1, failed=2)
+
+
+def test_a_report_that_cannot_be_written_is_one_sentence(run):
+    """Nothing is run, and there is no traceback."""
+    result = run("def test_it(): pass", "--tidings-report=/proc/report")
+    assert result.ret == pytest.ExitCode.USAGE_ERROR
+    result.stderr.fnmatch_lines(["ERROR: --tidings-report /proc/report cannot be written: *"])

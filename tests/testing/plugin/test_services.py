@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import pytest
 from redis import Redis
+from tests.testing.services.programs import need
 
-from tidings.testing.plugin.services import KINDS, database_for, required
-from tidings.testing.services import RedisServer
+from tidings.testing.plugin.services import KINDS, database_for, name_of, required
+from tidings.testing.services import Browser, RedisServer, ports
 
 # Each starts several interpreters, which a busy machine does slowly.
 pytestmark = [pytest.mark.world, pytest.mark.L3, pytest.mark.timeout(180)]
@@ -55,6 +56,13 @@ def test_a_required_service_that_is_missing_is_a_failure(run, services: str):
 def test_another_service_is_not_required_by_it(run):
     """Only what is named."""
     run(MISSING, "--require", "redis").assert_outcomes(skipped=4)
+
+
+def test_a_browser_is_a_fixture(run_apart):
+    """Also where warnings are errors."""
+    need(Browser)
+    body = "class TestPage:\n def test_it(self, browser, browser_of_class): assert browser.url != browser_of_class.url"
+    run_apart(body).assert_outcomes(passed=1)
 
 
 def test_kafka_is_whoever_the_environment_names(run, monkeypatch: pytest.MonkeyPatch):
@@ -136,6 +144,25 @@ def test_a_given_database_with_keys_is_left_alone(run, monkeypatch: pytest.Monke
             assert database.get("precious") == b"1"
         monkeypatch.setenv("REDIS_TEST_URL", mine)
         run(body).assert_outcomes(passed=1)
+
+
+def test_two_runs_do_not_share_a_database(run, monkeypatch: pytest.MonkeyPatch):
+    """Of a Redis that both are given: the second has the next empty one, never somebody's or everybody's."""
+    with RedisServer() as server:
+        address = server.url.removesuffix("/0")
+        monkeypatch.setenv("REDIS_TEST_URL", f"{address}/14")
+        with Redis.from_url(f"{address}/15") as database:
+            database.set("precious", 1)
+        assert ports.claim(name_of(f"{address}/14"))
+        try:
+            run(f"def test_it(redis): assert redis.url == '{address}/1'").assert_outcomes(passed=1)
+            both = "def test_it(redis, redis_server_of_class): assert redis.url != redis_server_of_class.url"
+            run(both).assert_outcomes(passed=1)
+        finally:
+            ports.disclaim(name_of(f"{address}/14"))
+        run(f"def test_it(redis): assert redis.url == '{address}/14'").assert_outcomes(passed=1)
+        with Redis.from_url(f"{address}/15") as database:
+            assert database.get("precious") == b"1"
 
 
 def test_the_server_under_test_is_the_one_that_the_environment_names(run_apart, monkeypatch: pytest.MonkeyPatch):

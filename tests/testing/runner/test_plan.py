@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import typing
 from pathlib import Path
 from typing import Any
@@ -37,7 +38,12 @@ def arguments(**options: Any) -> list[str]:
         ({"categories": ("integration_real_server",)}, ["-m", "integration_real_server"]),
         ({"categories": ("redis_subscriber",)}, ["--tidings-category=redis_subscriber"]),
         ({"fail_fast": True}, ["--exitfirst"]),
+        (
+            {"categories": ("redis_subscriber", "security"), "smoke": True},
+            ["--tidings-category=redis_subscriber", "--tidings-category=security", "--tidings-category=smoke"],
+        ),
         ({"timeout": 300.0}, ["--timeout=300"]),
+        ({"timeout": 1234567.5}, ["--timeout=1234567.5"]),
         ({"test_dir": Path()}, ["."]),
         ({"junit": Path("out.xml")}, ["--junit-xml=out.xml"]),
         ({"arguments": ("-n", "2")}, ["-n", "2"]),
@@ -84,6 +90,9 @@ def test_the_command_line():
         ({"everything": True, "smoke": True}, "--all runs every test"),
         ({"everything": True, "level": Level.UNIT}, "--all runs every test"),
         ({"timeout": 0.0}, "above 0"),
+        ({"timeout": math.nan}, "above 0"),
+        ({"timeout": math.inf}, "above 0"),
+        ({"junit": Path("/")}, "--junit / is a folder: name a file in it"),
         ({"timeout": 1.0}, "pip install pytest-timeout"),
         ({"coverage": True}, "pip install coverage"),
         ({"test_dir": Path("no/such/folder")}, "no such folder"),
@@ -102,6 +111,7 @@ def test_no_secret_is_shown():
     variables = {"JWT_SECRET_KEY": "hush", "REDIS_URL": "redis://:hush@h:1/0", "SERVER_URL": "ws://s", "HOME": "/"}
     told = {"REDIS_URL": "redis://:***@h:1/0", "JWT_SECRET_KEY": "(set)", "SERVER_URL": "ws://s"}
     assert shown(variables) == told
+    assert shown({"REDIS_URL": "redis://:hush@[h"}) == {"REDIS_URL": "(not an address)"}
 
 
 def test_the_command_offers_the_levels_that_there_are():

@@ -1,4 +1,8 @@
-"""An environment that names no services, and is afterwards as it was."""
+"""An environment that names no services, and is afterwards as it was.
+
+The tests of containers are collected only where there can be containers, so that they are not skipped elsewhere; the
+head of the run says so.
+"""
 
 from __future__ import annotations
 
@@ -6,10 +10,18 @@ import os
 from collections.abc import Iterator, MutableMapping
 
 import pytest
+from tests.testing.services.containers import obstacle
 
 from tidings.testing.services import NatsServer, PostgresServer, RedisCluster, RedisSentinel, RedisServer
 
 FOUND = (NatsServer, PostgresServer, RedisCluster, RedisSentinel, RedisServer)
+
+NO_CONTAINERS = obstacle()
+collect_ignore = ["test_container.py"] if NO_CONTAINERS else []
+
+
+def pytest_report_header() -> str:
+    return f"containers: {f'not tested ({NO_CONTAINERS})' if NO_CONTAINERS else 'tested'}"
 
 
 @pytest.fixture(autouse=True)

@@ -223,6 +223,19 @@ def test_a_directory_that_is_in_use_is_refused(tmp_path: Path):
         assert script.is_running
 
 
+def test_a_directory_that_is_none_is_told(tmp_path: Path):
+    """And no port is kept for it."""
+    (tmp_path / "file").touch()
+    for directory, reason in ((tmp_path / "file", "File exists"), (tmp_path / "file" / "below", "Not a directory")):
+        script = Script(READY + FOREVER, directory=directory)
+        with pytest.raises(ServiceError) as failure:
+            script.start()
+        assert str(failure.value) == (
+            f"script cannot keep its data in {directory}: {reason}; name a directory that it can write to."
+        )
+        assert (script.port, ports._held) == (0, {})
+
+
 def test_nobody_else_is_ended_in_a_directory_that_is_kept(tmp_path: Path):
     """Only directories of our own making are cleared of those who work there."""
     stranger = subprocess.Popen([sys.executable, "-c", FOREVER], cwd=tmp_path, start_new_session=True)

@@ -27,6 +27,26 @@ async def test_pages_are_as_asked_for(environment: object):
         assert await wide.evaluate(SIZE) == [1280, 800, False]
 
 
+async def test_a_page_can_be_that_of_a_phone(environment: object):
+    """It is touched; what else a page can be is said in Playwright's words."""
+    need(Browser)
+    async with Browser() as browser:
+        phone = await browser.page(width=360, height=740, phone=True, locale="fr-FR")
+        desktop = await browser.page()
+        touched = "[matchMedia('(pointer: coarse)').matches, navigator.language]"
+        assert await phone.evaluate(touched) == [True, "fr-FR"]
+        assert (await desktop.evaluate(touched))[0] is False
+
+
+async def test_a_page_is_as_wide_as_it_was_asked_for(environment: object):
+    """However long it is: no scrollbar takes from its width, or comes and lets what is there jump."""
+    need(Browser)
+    async with Browser() as browser:
+        page = await browser.page(width=400)
+        await page.set_content("<div style='height: 9999px'>")
+        assert await page.evaluate("document.documentElement.clientWidth") == 400
+
+
 async def test_complaints_of_a_page_are_its_own(environment: object):
     need(Browser)
     async with Browser() as browser:

@@ -6,6 +6,7 @@ import json
 import socket
 from collections.abc import Iterator, MutableMapping
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any, BinaryIO
 
 import pytest
@@ -72,6 +73,14 @@ def test_streams_outlive_kill_and_restart():
 def test_an_argument_that_it_does_not_know_is_told():
     with pytest.raises(ServiceError, match="This nats-server does not know one of the arguments"):
         NatsServer("--no-such-thing").start()
+
+
+def test_a_directory_of_something_else_is_told(tmp_path: Path):
+    (tmp_path / "jetstream").write_text("no directory")
+    with pytest.raises(
+        ServiceError, match=r"nats ended with 1 while it was starting\.\nJetStream cannot use its directory"
+    ):
+        NatsServer(jetstream=True, directory=tmp_path).start()
 
 
 def test_one_that_the_environment_names_is_used(environment: MutableMapping[str, str]):

@@ -2,24 +2,30 @@
 
 from __future__ import annotations
 
+import json
+import signal
+import tomllib
 from collections.abc import MutableMapping
 from pathlib import Path
 
 import httpx2
 import pytest
-from websockets.sync.client import connect
 
+from tidings.testing.clients import Client
 from tidings.testing.services import AsgiApp, ServiceError, TidingsNode
 
 pytestmark = [pytest.mark.world, pytest.mark.L3]
 
 APPLICATION = """
-import os
+import asyncio, os
 
 async def app(scope, receive, send):
     if scope["type"] == "http":
         status = 503 if scope["path"] == "/ill" else 200
         await send({"type": "http.response.start", "status": status, "headers": []})
+        if scope["path"] == "/poll":
+            await send({"type": "http.response.body", "body": b"wait", "more_body": True})
+            await asyncio.Event().wait()
         await send({"type": "http.response.body", "body": os.environ.get("GREETING", "hello").encode()})
 """
 
@@ -30,16 +36,15 @@ def folder(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def test_a_node_has_the_settings_of_the_test(environment: MutableMapping[str, str]):
+async def test_a_node_has_the_settings_of_the_test(environment: MutableMapping[str, str]):
     """And none of the environment's, which would win over them."""
     environment["TIDINGS_API__KEY"] = "another"
-    with TidingsNode({"api": {"key": "k"}, "client": {"insecure": True}}) as node:
+    async with TidingsNode({"api": {"key": "k"}, "client": {"insecure": True}}) as node:
         request = {"channel": "news", "data": 1}
         assert httpx2.post(f"{node.url}/api/publish", json=request, headers={"X-API-Key": "k"}).json()["result"] == {}
         assert httpx2.post(f"{node.url}/api/publish", json=request, headers={"X-API-Key": "x"}).status_code == 401
-        with connect(node.websocket, subprotocols=["centrifuge-json"], proxy=None) as client:
-            client.send('{"id":1,"connect":{}}')
-            assert '"client"' in str(client.recv(timeout=10.0))
+        async with Client(node.websocket, patience=20.0) as client:
+            assert client.id
 
 
 def test_a_node_comes_back_on_its_port():
@@ -50,6 +55,19 @@ def test_a_node_comes_back_on_its_port():
         node.restart()
         assert node.url == url
         assert httpx2.get(f"{url}/health/live").is_success
+
+
+def test_a_node_says_where_its_settings_are():
+    """So that a command of `tidings` beside it has the same."""
+    with TidingsNode({"api": {"key": "k"}}) as node:
+        assert tomllib.loads(node.config.read_text()) == {"api": {"key": "k"}}
+
+
+def test_a_node_can_write_to_a_terminal():
+    """Where its lines are for people, and elsewhere for programs."""
+    with TidingsNode(columns=200) as seen, TidingsNode() as unseen:
+        assert "info" in seen.process.line("started")
+        assert json.loads(unseen.process.line("started"))["level"] == "info"
 
 
 def test_settings_that_are_wrong_are_told():
@@ -87,3 +105,16 @@ def test_ready_can_be_who_answers_with_success(folder: Path):
     ill.patience = 1.5
     with pytest.raises(ServiceError, match=r"app was not ready within 1\.5 s"):
         ill.start()
+
+
+@pytest.mark.parametrize("server", ["uvicorn", "hypercorn"])
+def test_a_long_poll_holds_nobody_up(folder: Path, server: str):
+    """A request that never ends is given up after `grace` seconds, and the server ends by itself."""
+    with (
+        AsgiApp("greeter:app", folder=folder, server=server, grace=1) as app,
+        httpx2.stream("GET", f"{app.url}/poll", timeout=None) as answer,
+    ):
+        assert next(answer.iter_raw()) == b"wait"
+        process = app.process
+        process.signal(signal.SIGTERM)
+        assert process.wait(10.0) in (0, -signal.SIGTERM)

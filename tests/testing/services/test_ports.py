@@ -64,7 +64,7 @@ def test_a_port_is_given_again_after_its_process_has_ended():
     """The lock is the process's: nothing has to be tidied up after a crash."""
     script = f"import os, runpy; print(runpy.run_path({ports.__file__!r})['reserve'](), flush=True); os._exit(1)"
     told = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=False).stdout
-    assert ports._lock(int(told))
+    assert ports.claim(told.strip())
     ports.release(int(told))
 
 
@@ -72,3 +72,14 @@ def test_releasing_twice_is_harmless():
     port = ports.reserve()
     ports.release(port)
     ports.release(port)
+
+
+def test_what_is_shared_can_be_claimed_by_one_process():
+    """Whatever it is, by a name that all of them use."""
+    script = f"import runpy; print(runpy.run_path({ports.__file__!r})['claim']('redis-of-a-test'))"
+    assert ports.claim("redis-of-a-test")
+    assert not ports.claim("redis-of-a-test")
+    told = [subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True).stdout]
+    ports.disclaim("redis-of-a-test")
+    told += [subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True).stdout]
+    assert told == ["False\n", "True\n"]

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 from tests.testing.services.programs import need
 
-from tidings.testing.services import PostgresServer, ServiceError
+from tidings.testing.services import Missing, PostgresServer, ServiceError
 from tidings.testing.services.base import ask_until
 from tidings.testing.services.postgres import for_libpq, in_database
 
@@ -41,6 +41,20 @@ def test_it_does_not_run_as_root(postgres: PostgresServer):
     owner = Path(f"/proc/{postgres.process.pid}").stat().st_uid
     assert owner != 0
     assert owner == os.geteuid() or os.geteuid() == 0
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="is about root")
+def test_root_without_a_user_for_it_is_told(environment: object):
+    class Nobodys(PostgresServer):
+        account = "nobody-of-this-name"
+
+    need(PostgresServer)
+    with pytest.raises(Missing) as failure:
+        Nobodys().start()
+    assert str(failure.value) == (
+        "postgres refuses to run as root, and there is no user nobody-of-this-name to run as: adduser --system "
+        "nobody-of-this-name, or run the tests as somebody else, or name a running one in POSTGRES_URL."
+    )
 
 
 def test_each_database_is_new_and_empty(postgres: PostgresServer):

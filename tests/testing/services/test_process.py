@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import re
 import signal
 import sys
+import threading
 from pathlib import Path
 
 import pytest
@@ -81,6 +83,16 @@ def test_who_is_paused_hears_that_it_has_to_stop(tmp_path: Path):
     assert process.stop() == -signal.SIGTERM
 
 
+def test_a_program_can_be_a_block(tmp_path: Path):
+    """A failure in there tells what it wrote."""
+    with pytest.raises(ValueError, match="mine") as failure, run(READY + FOREVER, tmp_path) as process:
+        raise ValueError("mine")
+    assert failure.value.__notes__ == [
+        f"<{Path(sys.executable).name}, process {process.pid}, running> wrote at last:\nready"
+    ]
+    assert process.code == -signal.SIGTERM
+
+
 def test_ending_it_twice_is_harmless(tmp_path: Path):
     """The number of its group may be somebody else's by then, so nothing is signalled again."""
     process = run(READY + FOREVER, tmp_path)
@@ -104,6 +116,96 @@ def test_the_log_is_the_last_of_what_it_wrote(tmp_path: Path):
     assert lines[-2] == "99999"
     assert len(lines) == LAST_LINES
     process.kill()
+
+
+# Lines.
+
+HALF = (
+    "import signal\n"
+    "signal.signal(signal.SIGUSR1, lambda *_: None)\n"
+    "print('half', end='', flush=True)\n"
+    "signal.pause()\n"
+    "print(' and half', flush=True)\n"
+)
+
+
+def test_a_line_is_there_when_it_has_been_written_to_its_end(tmp_path: Path):
+    process = run(READY + HALF + FOREVER, tmp_path, until="half")
+    with pytest.raises(TimeoutError):
+        process.line("half", timeout=0.05)
+    process.signal(signal.SIGUSR1)
+    assert process.line("^half") == "half and half"
+    assert process.line(re.compile("d")) == "ready"
+    assert process.lines == ["ready", "half and half"]
+    process.kill()
+
+
+def test_a_line_that_does_not_come_is_told_with_what_came(tmp_path: Path):
+    process = run(READY + FOREVER, tmp_path)
+    with pytest.raises(TimeoutError, match=r"running> has not written 'steady'. It wrote at last:\nready"):
+        process.line("steady", timeout=0.05)
+    process.kill()
+
+
+def test_who_has_ended_writes_no_more_lines(tmp_path: Path):
+    """So nobody waits for them. A last one without an end is one."""
+    process = Process(
+        [sys.executable, "-c", "print('bye', end='')"], directory=tmp_path, output=tmp_path / "output.log"
+    )
+    with pytest.raises(TimeoutError, match=r"ended with 0> has not written 'hello'. It wrote at last:\nbye"):
+        process.line("hello")
+    assert process.line("bye") == "bye"
+
+
+def test_lines_of_an_earlier_program_are_not_its_own(tmp_path: Path):
+    """Though both write to one file, as a service does that is restarted."""
+    run(READY, tmp_path).wait(10.0)
+    process = run("print('steady')\n" + FOREVER, tmp_path)
+    with pytest.raises(TimeoutError):
+        process.line("ready$", timeout=0.0)
+    assert process.log.splitlines()[0] == "ready"
+    process.kill()
+
+
+# Terminals.
+
+
+def terminal(script: str, directory: Path, *, columns: int = 40) -> Process:
+    return Process(
+        [sys.executable, "-c", script], directory=directory, output=directory / "output.log", columns=columns
+    )
+
+
+def test_a_program_can_have_a_terminal(tmp_path: Path):
+    """Which it takes for one, of that width; what is written to it is kept as always."""
+    process = terminal("import os, sys\nprint(os.isatty(1), os.isatty(2), os.get_terminal_size(1).columns)", tmp_path)
+    assert process.line("True") == "True True 40"
+    assert process.wait(10.0) == 0
+    process.kill()
+
+
+def test_nothing_that_is_written_to_a_terminal_is_lost(tmp_path: Path):
+    """However much it is, and although the program ends right after it."""
+    process = terminal("for n in range(20_000): print('line', n)", tmp_path)
+    assert process.line("line 19999$") == "line 19999"
+    process.kill()
+    assert process.lines == [f"line {number}" for number in range(20_000)]
+
+
+def test_a_terminal_ends_with_its_program(tmp_path: Path):
+    """Also if that is killed, with a child that has the same terminal."""
+    before = threading.active_count()
+    process = terminal(WITH_CHILD + READY + FOREVER, tmp_path)
+    process.line("ready")
+    process.kill()
+    assert threading.active_count() == before
+
+
+def test_a_program_that_cannot_be_started_leaves_no_terminal(tmp_path: Path):
+    before = threading.active_count()
+    with pytest.raises(FileNotFoundError):
+        Process(["/nowhere/program"], directory=tmp_path, output=tmp_path / "output.log", columns=80)
+    assert ask_until(lambda: threading.active_count() == before, 5.0)
 
 
 def test_a_program_that_is_not_there_is_told_at_once(tmp_path: Path):

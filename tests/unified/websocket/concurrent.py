@@ -10,7 +10,8 @@ from typing import Any
 from tests.world.backend import Backend, token
 from tests.world.centrifuge_python.conftest import everything_is_closed
 from tests.world.centrifuge_python.listener import PATIENCE, Channel, Encoding, Listener
-from tests.world.server import Server
+
+from tidings.testing import TidingsNode
 
 ASK_AGAIN = 0.02
 """Seconds between two looks at something that has to become true."""
@@ -27,7 +28,7 @@ async def eventually(holds: Callable[[], bool], *, what: str) -> None:
 class ConcurrentConnectionManager:
     """Opens and closes the tabs of users: real clients with real tokens, over real sockets."""
 
-    def __init__(self, server: Server) -> None:
+    def __init__(self, server: TidingsNode) -> None:
         self._server = server
         self.tabs: list[Listener] = []
 
@@ -81,7 +82,7 @@ class ConcurrentMessageBroadcaster:
 class ConcurrentConnectionValidator:
     """Asks the server what it holds, and the system what the server holds."""
 
-    def __init__(self, server: Server, backend: Backend) -> None:
+    def __init__(self, server: TidingsNode, backend: Backend) -> None:
         self._server = server
         self._backend = backend
 

@@ -19,9 +19,9 @@ from tests.unified.websocket.concurrent import (
     eventually,
 )
 from tests.world.backend import KEY, SECRET, Backend
-from tests.world.cable import Cable
 from tests.world.centrifuge_python.listener import Listener
-from tests.world.server import Server, serve, written
+
+from tidings.testing import FaultProxy, TidingsNode
 
 pytestmark = [pytest.mark.world, pytest.mark.L3]
 
@@ -39,19 +39,19 @@ SETTINGS = {
 
 
 @pytest.fixture
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    with Server(serve("--config", written(SETTINGS, tmp_path_factory.mktemp("tabs")))) as server:
+def server() -> Iterator[TidingsNode]:
+    with TidingsNode(SETTINGS) as server:
         yield server
 
 
 @pytest.fixture
-def backend(server: Server) -> Iterator[Backend]:
+def backend(server: TidingsNode) -> Iterator[Backend]:
     with Backend(server.url) as backend:
         yield backend
 
 
 @pytest.fixture
-def validator(server: Server, backend: Backend) -> ConcurrentConnectionValidator:
+def validator(server: TidingsNode, backend: Backend) -> ConcurrentConnectionValidator:
     return ConcurrentConnectionValidator(server, backend)
 
 
@@ -60,7 +60,7 @@ async def code_of_the_end(tab: Listener) -> int:
 
 
 async def test_same_user_opens_five_and_more_concurrent_connections(
-    server: Server, validator: ConcurrentConnectionValidator
+    server: TidingsNode, validator: ConcurrentConnectionValidator
 ) -> None:
     """Each has an id of its own; they are one user to the server."""
     async with ConcurrentConnectionManager(server) as manager:
@@ -71,7 +71,7 @@ async def test_same_user_opens_five_and_more_concurrent_connections(
         assert (node["num_clients"], node["num_users"]) == (TABS + 1, 1)
 
 
-async def test_messages_are_broadcast_to_all_user_connections(server: Server, backend: Backend) -> None:
+async def test_messages_are_broadcast_to_all_user_connections(server: TidingsNode, backend: Backend) -> None:
     """Every tab hears everything, in order and once, whether it subscribed itself or the server did."""
     async with ConcurrentConnectionManager(server) as manager:
         tabs = await manager.open("42", TABS)
@@ -84,7 +84,7 @@ async def test_messages_are_broadcast_to_all_user_connections(server: Server, ba
 
 
 async def test_connection_limits_per_user_are_enforced(
-    server: Server, validator: ConcurrentConnectionValidator
+    server: TidingsNode, validator: ConcurrentConnectionValidator
 ) -> None:
     """One too many is closed with 3504; other users, and a place that became free, are not affected."""
     async with ConcurrentConnectionManager(server) as manager:
@@ -100,7 +100,7 @@ async def test_connection_limits_per_user_are_enforced(
 
 
 async def test_connections_have_independent_lifecycles(
-    server: Server, backend: Backend, validator: ConcurrentConnectionValidator
+    server: TidingsNode, backend: Backend, validator: ConcurrentConnectionValidator
 ) -> None:
     """Tabs come and go, subscribe and unsubscribe; each for itself."""
     async with ConcurrentConnectionManager(server) as manager:
@@ -118,17 +118,17 @@ async def test_connections_have_independent_lifecycles(
 
 
 async def test_one_connection_failure_does_not_affect_the_others(
-    server: Server, backend: Backend, validator: ConcurrentConnectionValidator
+    server: TidingsNode, backend: Backend, validator: ConcurrentConnectionValidator
 ) -> None:
     """A tab that vanishes without a word, and one that talks nonsense, are nobody else's trouble."""
-    async with ConcurrentConnectionManager(server) as manager, Cable(server.port) as cable:
+    async with ConcurrentConnectionManager(server) as manager, FaultProxy(server.websocket) as proxy:
         tabs = await manager.open("42", TABS)
         broadcaster = ConcurrentMessageBroadcaster(backend, CHANNEL)
         channels = await broadcaster.listen(tabs)
-        lost = manager.tab("42", through=cable.websocket)
+        lost = manager.tab("42", through=proxy.url)
         await lost.connect()
         await validator.expect_connections(TABS + 1)
-        cable.cut()
+        proxy.cut()
         await validator.expect_connections(TABS)
         reader, writer = await asyncio.open_connection("127.0.0.1", server.port)
         writer.write(b"nonsense\r\n\r\n\xff\x00")
@@ -139,7 +139,7 @@ async def test_one_connection_failure_does_not_affect_the_others(
 
 
 async def test_resources_are_cleaned_up_when_connections_close(
-    server: Server, backend: Backend, validator: ConcurrentConnectionValidator
+    server: TidingsNode, backend: Backend, validator: ConcurrentConnectionValidator
 ) -> None:
     """Connections, presence, channels and file descriptors return to where they were."""
     before = validator.open_files()

@@ -10,10 +10,12 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from tests.world.server import Server, uvicorn
+from tests.world.conftest import MOUNTED, hosted
 from tests.world.settings import KEY, SECRET
 
-pytestmark = pytest.mark.world
+from tidings.testing import AsgiApp, TidingsNode
+
+pytestmark = [pytest.mark.world, pytest.mark.L3]
 
 HERE = Path(__file__).parent
 SCRIPTS = sorted(script.name.removesuffix(".test.mjs") for script in HERE.glob("*.test.mjs"))
@@ -23,8 +25,8 @@ PATIENCE = 50.0
 
 
 @pytest.fixture(scope="module")
-def application() -> Iterator[Server]:
-    with Server(uvicorn("tests.world.application:app"), mounted="/realtime") as application:
+def application() -> Iterator[AsgiApp]:
+    with hosted() as application:
         yield application
 
 
@@ -32,19 +34,16 @@ def application() -> Iterator[Server]:
 @pytest.mark.skipif(not (HERE.parent / "node_modules").exists(), reason="needs `npm ci --prefix tests/world`")
 @pytest.mark.parametrize("encoding", ["json", "protobuf"])
 @pytest.mark.parametrize("script", SCRIPTS)
-def test_script(script: str, encoding: str, server: Server, application: Server) -> None:
+def test_script(script: str, encoding: str, server: TidingsNode, application: AsgiApp) -> None:
     """Every test of the script passes in node."""
-    visited = application if script == APPLICATION else server
+    visited = (
+        {"SERVER": application.url, "WEBSOCKET": application.websocket(MOUNTED)}
+        if script == APPLICATION
+        else {"SERVER": server.url, "WEBSOCKET": server.websocket}
+    )
     ran = subprocess.run(
         ["node", "--test", "--test-reporter=tap", str(HERE / f"{script}.test.mjs")],
-        env=os.environ
-        | {
-            "SERVER": visited.url,
-            "WEBSOCKET": visited.websocket,
-            "SECRET": SECRET,
-            "KEY": KEY,
-            "ENCODING": encoding,
-        },
+        env={**os.environ, **visited, "SECRET": SECRET, "KEY": KEY, "ENCODING": encoding},
         capture_output=True,
         text=True,
         timeout=PATIENCE,

@@ -8,9 +8,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 
 import pytest
 from tests.world.backend import token
-from tests.world.cable import Cable
 from tests.world.centrifuge_python.listener import PATIENCE, Encoding, Listener, Tokens
-from tests.world.server import Server
 
 Arrive = Callable[..., Awaitable[Listener]]
 
@@ -22,13 +20,13 @@ def encoding(request: pytest.FixtureRequest) -> Encoding:
 
 @pytest.fixture
 async def introduce(
-    server: Server, encoding: Encoding, caplog: pytest.LogCaptureFixture
+    websocket: str, encoding: Encoding, caplog: pytest.LogCaptureFixture
 ) -> AsyncIterator[Callable[..., Listener]]:
     """Make a client, to be connected by the test. All leave at the end. What the SDK logs as an error is one."""
     listeners: list[Listener] = []
 
-    def introduce(get_token: Tokens | None = None, *, websocket: str = "") -> Listener:
-        listeners.append(Listener(websocket or server.websocket, encoding, get_token))
+    def introduce(get_token: Tokens | None = None, *, through: str = "") -> Listener:
+        listeners.append(Listener(through or websocket, encoding, get_token))
         return listeners[-1]
 
     yield introduce
@@ -40,20 +38,14 @@ async def introduce(
 
 @pytest.fixture
 def arrive(introduce: Callable[..., Listener]) -> Arrive:
-    """Connect a user, whose token has these claims."""
+    """Connect a user, whose token has these claims; `through` another address than the server's own."""
 
-    async def arrive(user: str, *, websocket: str = "", **claims: object) -> Listener:
-        listener = introduce(Tokens(lambda: token(user, **claims)), websocket=websocket)
+    async def arrive(user: str, *, through: str = "", **claims: object) -> Listener:
+        listener = introduce(Tokens(lambda: token(user, **claims)), through=through)
         await listener.connect()
         return listener
 
     return arrive
-
-
-@pytest.fixture
-async def cable(server: Server) -> AsyncIterator[Cable]:
-    async with Cable(server.port) as cable:
-        yield cable
 
 
 async def everything_is_closed() -> None:

@@ -6,15 +6,22 @@ from collections.abc import Iterator
 
 import pytest
 from centrifuge import DisconnectedContext, ReplyError, SubscribedContext, UnsubscribedContext
-from tests.world.server import Server, uvicorn
+from tests.world.conftest import MOUNTED, hosted
 
-pytestmark = pytest.mark.world
+from tidings.testing import AsgiApp
+
+pytestmark = [pytest.mark.world, pytest.mark.L3]
 
 
 @pytest.fixture(scope="module")
-def server() -> Iterator[Server]:
-    with Server(uvicorn("tests.world.application:app"), mounted="/realtime") as server:
+def server() -> Iterator[AsgiApp]:
+    with hosted() as server:
         yield server
+
+
+@pytest.fixture(scope="module")
+def websocket(server: AsgiApp) -> str:
+    return server.websocket(MOUNTED)
 
 
 async def test_rpc(arrive):

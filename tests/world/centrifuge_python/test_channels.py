@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from centrifuge import JoinContext, LeaveContext, ReplyError, StreamPosition, SubscribedContext, UnsubscribedContext
 
-pytestmark = pytest.mark.world
+pytestmark = [pytest.mark.world, pytest.mark.L3]
 
 
 async def test_publications_reach_everybody(arrive, encoding, unique):

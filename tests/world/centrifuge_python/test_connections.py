@@ -7,7 +7,7 @@ from centrifuge import ConnectedContext, ConnectingContext, DisconnectedContext,
 from tests.world.backend import token
 from tests.world.centrifuge_python.listener import Tokens
 
-pytestmark = pytest.mark.world
+pytestmark = [pytest.mark.world, pytest.mark.L3]
 
 
 async def test_connecting(introduce):

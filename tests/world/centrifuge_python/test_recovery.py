@@ -3,27 +3,27 @@
 from __future__ import annotations
 
 import asyncio
-import signal
 
 import pytest
 from centrifuge import PublicationContext, StreamPosition, SubscribedContext, SubscribingContext
-from tests.world.server import Server, serve, written
 
-pytestmark = pytest.mark.world
+from tidings.testing import TidingsNode
+
+pytestmark = [pytest.mark.world, pytest.mark.L3]
 
 MANY, STRETCH, INTERRUPTED_AFTER = 200, 50, 10
 
 
-async def test_what_was_missed_arrives(arrive, backend, cable, unique):
+async def test_what_was_missed_arrives(arrive, backend, proxy, unique):
     """After a cut line everything that was published meanwhile arrives once and in order, then what comes next."""
-    ada = await arrive("ada", websocket=cable.websocket)
+    ada = await arrive("ada", through=proxy.url)
     channel = await ada.subscribe(f"kept:{unique}", recoverable=True)
     backend.publish(channel.name, 1)
     assert await channel.publications(1) == [1]
-    cable.cut()
+    proxy.cut()
     await channel.next(SubscribingContext)
     backend.publish_all(channel.name, [2, 3, 4])
-    cable.mend()
+    proxy.mend()
     back = await channel.next(SubscribedContext)
     assert (back.was_recovering, back.recovered) == (True, True)
     backend.publish(channel.name, 5)
@@ -58,14 +58,14 @@ async def test_interruptions(arrive, backend, unique):
     assert channel.is_empty
 
 
-async def test_gap_is_told(arrive, backend, cable, unique):
+async def test_gap_is_told(arrive, backend, proxy, unique):
     """Where more was missed than is kept, the client is told, gets nothing of it, and goes on from the newest."""
-    ada = await arrive("ada", websocket=cable.websocket)
+    ada = await arrive("ada", through=proxy.url)
     channel = await ada.subscribe(f"brief:{unique}")
-    cable.cut()
+    proxy.cut()
     await channel.next(SubscribingContext)
     backend.publish_all(channel.name, range(1, 6))
-    cable.mend()
+    proxy.mend()
     back = await channel.next(SubscribedContext)
     assert (back.was_recovering, back.recovered) == (True, False)
     assert back.stream_position.offset == 5
@@ -73,34 +73,32 @@ async def test_gap_is_told(arrive, backend, cable, unique):
     assert (await channel.publication()).data == 6
 
 
-async def test_removed_history_is_a_gap(arrive, backend, cable, unique):
+async def test_removed_history_is_a_gap(arrive, backend, proxy, unique):
     """What the back end removed cannot be recovered, and the client is told."""
-    ada = await arrive("ada", websocket=cable.websocket)
+    ada = await arrive("ada", through=proxy.url)
     channel = await ada.subscribe(f"brief:{unique}")
-    cable.cut()
+    proxy.cut()
     await channel.next(SubscribingContext)
     backend.publish(channel.name, "gone")
     backend.call("history_remove", channel=channel.name)
-    cable.mend()
+    proxy.mend()
     back = await channel.next(SubscribedContext)
     assert (back.was_recovering, back.recovered) == (True, False)
 
 
-async def test_server_that_lost_the_stream(arrive, settings, tmp_path, unique):
+async def test_server_that_lost_the_stream(arrive, settings, unique):
     """A killed server takes its streams along; the next one says so instead of continuing at the old offsets."""
-    command = ["--config", written(settings, tmp_path)]
-    with Server(serve(*command)) as first:
-        ada = await arrive("ada", websocket=first.websocket)
+    async with TidingsNode(settings) as server:
+        ada = await arrive("ada", through=server.websocket)
         channel = await ada.subscribe(f"kept:{unique}", recoverable=True)
-        first.signal(signal.SIGKILL)
+        server.kill()
         await channel.next(SubscribingContext)
-    with Server(serve(*command, port=first.port)) as second:
+        await asyncio.to_thread(server.restart)
         back = await channel.next(SubscribedContext)
         assert (back.was_recovering, back.recovered) == (True, False)
-        await asyncio.to_thread(second.stop)  # aside, so that the client can answer the goodbye
 
 
-async def test_state_is_loaded_where_nothing_is_recovered(arrive, backend, cable, unique):
+async def test_state_is_loaded_where_nothing_is_recovered(arrive, backend, proxy, unique):
     """A client that loads its own state is answered 112 after a gap, loads it again, and goes on from there."""
     loaded = []
 
@@ -109,12 +107,12 @@ async def test_state_is_loaded_where_nothing_is_recovered(arrive, backend, cable
         loaded.append(top.get("offset", 0))
         return StreamPosition(loaded[-1], top["epoch"])
 
-    ada = await arrive("ada", websocket=cable.websocket)
+    ada = await arrive("ada", through=proxy.url)
     channel = await ada.subscribe(f"brief:{unique}", get_state=load)
-    cable.cut()
+    proxy.cut()
     await channel.next(SubscribingContext)
     backend.publish_all(channel.name, range(1, 6))
-    cable.mend()
+    proxy.mend()
     await channel.skip_to(SubscribedContext)
     assert loaded == [0, 5]
     backend.publish(channel.name, 6)

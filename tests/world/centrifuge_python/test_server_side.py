@@ -13,7 +13,7 @@ from centrifuge import (
     ServerUnsubscribedContext,
 )
 
-pytestmark = pytest.mark.world
+pytestmark = [pytest.mark.world, pytest.mark.L3]
 
 
 async def test_claimed_channels(arrive, backend, unique):
@@ -44,14 +44,14 @@ async def test_claims_with_options(arrive, unique):
     assert (await ada.journal.next(ServerLeaveContext)).info.user == "bob"
 
 
-async def test_recovery(arrive, backend, cable, unique):
+async def test_recovery(arrive, backend, proxy, unique):
     """What a server-side subscription missed while the line was cut arrives with the next connection."""
     channel = f"brief:{unique}"
-    ada = await arrive(unique, websocket=cable.websocket, channels=[channel])
-    cable.cut()
+    ada = await arrive(unique, through=proxy.url, channels=[channel])
+    proxy.cut()
     await ada.journal.skip_to(ServerSubscribingContext)
     backend.publish_all(channel, [1, 2])
-    cable.mend()
+    proxy.mend()
     await ada.journal.skip_to(ConnectedContext)
     back = [await ada.journal.next(ServerSubscribedContext) for _ in range(2)]
     assert {each.channel: (each.was_recovering, each.recovered) for each in back} == {

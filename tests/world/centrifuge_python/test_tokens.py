@@ -15,7 +15,7 @@ from centrifuge import (
 from tests.world.backend import token
 from tests.world.centrifuge_python.listener import Tokens
 
-pytestmark = pytest.mark.world
+pytestmark = [pytest.mark.world, pytest.mark.L3]
 
 SHORT = 1.0
 """Seconds that a short-lived token is good: the least that the protocol can say."""

@@ -10,12 +10,10 @@ import asyncio
 from collections.abc import Sequence
 from typing import Any
 
-from msgspec import Struct
-
 from tidings.brokers.redis.fleet import Fleet
 from tidings.brokers.redis.line import Line, LineLost, ReplyError, Word
+from tidings.brokers.redis.reign import Reign
 from tidings.brokers.redis.scripts import Script
-from tidings.brokers.redis.server import Server
 from tidings.errors import BrokerUnavailable
 
 NOT_READY = frozenset({"LOADING", "BUSY", "TRYAGAIN", "CLUSTERDOWN", "MASTERDOWN"})
@@ -30,17 +28,19 @@ RETRY_PAUSE = 0.05
 STALLED = 1.0
 """Seconds without a sign of life after which a line counts as away, for the limit of those who wait."""
 
-UNKNOWN = "outcome unknown: the connection to the broker was lost before it answered"
 
+class Fate:
+    """What may have become of a publication: whether an attempt is under way, and which one was lost first."""
 
-class Repetition(Struct, frozen=True):
-    """An attempt came before this one, and nobody knows what became of it: where it went, and when, in µs there."""
+    def __init__(self) -> None:
+        self.is_under_way = False
+        self.lost: tuple[Reign, float] | None = None
+        """The first attempt of which nobody knows what became: where it went, and when, in the loop's time."""
 
-    reign: str = ""
-    began: int = 0
-
-
-FIRST = Repetition()
+    @property
+    def is_unknown(self) -> bool:
+        """Whether it may have been published although nobody has said so."""
+        return self.is_under_way or self.lost is not None
 
 
 class Calls:
@@ -72,7 +72,8 @@ class Calls:
 
     async def send(self, name: str, message: bytes) -> None:
         """Send to whoever hears a pub/sub channel. Never done twice."""
-        await self._publishing(self._until_answered(name, (self._verb, name, message), None, is_repeatable=False))
+        fate = Fate()
+        await self._publishing(self._until_answered(name, (self._verb, name, message), None, fate), fate)
 
     async def publish(self, script: Script, keys: Sequence[str], arguments: Sequence[Word], *, timed: bool) -> Any:
         """Run a script that recognises its repetition.
@@ -80,7 +81,8 @@ class Calls:
         It gets the reign of a first attempt as one more argument, "" the first time, and with `timed` the time as
         another.
         """
-        return await self._publishing(self._until_known(script, keys, arguments, timed=timed))
+        fate = Fate()
+        return await self._publishing(self._until_known(script, keys, arguments, fate, timed=timed), fate)
 
     # Bounds.
 
@@ -94,13 +96,17 @@ class Calls:
         except TimeoutError:
             raise BrokerUnavailable(f"no answer within {self._timeout:g} s: {self._reason()}") from None
 
-    async def _publishing(self, work: Any) -> Any:
+    async def _publishing(self, work: Any, fate: Fate) -> Any:
         if self._outstanding >= self._queue_limit and self._is_away():
             work.close()
             raise BrokerUnavailable(f"{self._outstanding} publications wait for the broker already: {self._reason()}")
         self._outstanding += 1
         try:
             return await self._bounded(work)
+        except BrokerUnavailable as error:
+            if fate.is_unknown:
+                raise BrokerUnavailable(f"outcome unknown: {error.message}") from error
+            raise
         finally:
             self._outstanding -= 1
 
@@ -115,50 +121,62 @@ class Calls:
     # Attempts.
 
     async def _until_answered(
-        self, key: str, words: Sequence[Word], script: Script | None, *, is_repeatable: bool = True
+        self, key: str, words: Sequence[Word], script: Script | None, once: Fate | None = None
     ) -> Any:
+        """Call until there is an answer; with `once` no second time where the first may have been heard."""
         while True:
             try:
                 server = await self._fleet.server(key)
                 line = server.commands.line or await server.commands.wait()
-                return await self._attempt(line, words, script)
+                return await self._attempt(line, words, script, once)
             except LineLost as lost:
+                if once is not None and lost.sent:
+                    once.is_under_way = True
+                    raise BrokerUnavailable(str(lost)) from lost
                 self._check_stopped()
-                if lost.sent and not is_repeatable:
-                    raise BrokerUnavailable(UNKNOWN) from lost
             except ReplyError as refusal:
                 await self.bear(refusal)
 
-    async def _until_known(self, script: Script, keys: Sequence[str], arguments: Sequence[Word], *, timed: bool) -> Any:
+    async def _until_known(
+        self, script: Script, keys: Sequence[str], arguments: Sequence[Word], fate: Fate, *, timed: bool
+    ) -> Any:
+        """Call until there is an answer, with a repetition that the script recognises."""
         loop = asyncio.get_running_loop()
-        first = FIRST
         while True:
             try:
                 server = await self._fleet.server(keys[0])
                 line = server.commands.line or await server.commands.wait()
-                began = loop.time()
-                more = (first.reign, first.began) if timed else (first.reign,)
-                words = (b"EVALSHA", script.digest, len(keys), *keys, *arguments, *more)
-                answer = await self._attempt(line, words, script)
+                began, reign = loop.time(), server.reign
+                words = (b"EVALSHA", script.digest, len(keys), *keys, *arguments, *_repetition(fate, timed=timed))
+                answer = await self._attempt(line, words, script, fate)
             except LineLost as lost:
+                if lost.sent and fate.lost is None:
+                    assert reign is not None, "a line is up only when the reign is known"
+                    fate.lost = (reign, began)
                 self._check_stopped()
-                if lost.sent and first is FIRST:
-                    first = _attempted(server, began)
             except ReplyError as refusal:
                 await self.bear(refusal)
             else:
                 if answer[0] == b"unknown":
-                    raise BrokerUnavailable(UNKNOWN)
+                    raise BrokerUnavailable("nobody can tell any more whether it was published")
                 return answer
 
-    async def _attempt(self, line: Line, words: Sequence[Word], script: Script | None) -> Any:
+    async def _attempt(self, line: Line, words: Sequence[Word], script: Script | None, fate: Fate | None = None) -> Any:
+        fate = fate or Fate()
         try:
-            return await line.call(*words)
+            fate.is_under_way = True
+            answer = await line.call(*words)
         except ReplyError as refusal:
+            fate.is_under_way = False
             if refusal.kind != "NOSCRIPT" or script is None:
                 raise
+        except LineLost:
+            fate.is_under_way = False
+            raise
+        else:
+            return answer
         # Somebody has flushed the scripts; sent as text, it is known again from then on.
-        return await line.call(b"EVAL", script.text, *words[2:])
+        return await self._attempt(line, (b"EVAL", script.text, *words[2:]), None, fate)
 
     async def bear(self, refusal: ReplyError) -> None:
         """Wait until another attempt makes sense. Raises `BrokerUnavailable` where it never does."""
@@ -173,10 +191,13 @@ class Calls:
             raise BrokerUnavailable(self._stopped)
 
 
-def _attempted(server: Server, began: float) -> Repetition:
-    assert server.reign is not None, "a line is up only when the reign is known"
-    return Repetition(server.reign.id, server.reign.microseconds(began - MARGIN))
+def _repetition(fate: Fate, *, timed: bool) -> tuple[Word, ...]:
+    """The last arguments of a script that recognises its repetition."""
+    if fate.lost is None:
+        return ("", 0) if timed else ("",)
+    reign, began = fate.lost
+    return (reign.id, reign.microseconds(began - MARGIN)) if timed else (reign.id,)
 
 
-MARGIN = 1.0
+MARGIN = 0.2
 """Seconds by which a first attempt is taken to be earlier than it was: clocks are compared over a network."""

@@ -50,10 +50,11 @@ class Introduction:
         if credentials.password:
             words += [b"AUTH", credentials.username or "default", credentials.password]
         try:
-            await line.call(*words, b"SETNAME", self._name)
+            greeting = await line.call(*words, b"SETNAME", self._name)
         except BaseException:
             line.end("the server does not accept the introduction")
             raise
+        line.client_id = greeting[b"id"]
         return line
 
 

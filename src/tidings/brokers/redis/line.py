@@ -67,6 +67,8 @@ class Line(asyncio.Protocol):
         self._on_lost = on_lost
         self._quiet_since = math.inf
         self._why = "the server closed the connection"
+        self.client_id = 0
+        """What the server calls this connection, once it was introduced."""
 
     # Calls.
 
@@ -99,7 +101,7 @@ class Line(asyncio.Protocol):
         self._unsent += 1
 
     def _flush(self) -> None:
-        if self._transport is not None:
+        if self._transport is not None and not self._transport.is_closing():
             self._transport.writelines(self._outgoing)
             self._outgoing.clear()
             self._unsent = 0

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Collection, Iterable, Iterator
+from contextlib import suppress
 from itertools import islice
 from typing import TypeVar
 
@@ -21,6 +22,9 @@ T = TypeVar("T")
 
 CHUNK = 500
 """Channels in one command."""
+
+HEARING_FIRST = 1.0
+"""Seconds that calls wait for the line for messages, where both lines were lost."""
 
 
 class Verbs:
@@ -67,6 +71,7 @@ class Server:
         self.wanted: set[str] = set()
         self.reign: Reign | None = None
         """Of the master at the other end of the present, or else the last, line for calls."""
+        self._last_client = 0
         self._heard: set[str] = set()
         self._verbs = verbs
         self._on_message = on_message
@@ -124,9 +129,23 @@ class Server:
     # Private steps.
 
     async def _prepare(self, line: Line) -> None:
-        self.reign = await read_reign(line)
+        reign = await read_reign(line)
+        if self.reign is not None and self.reign.id == reign.id:
+            await self._fence(line)
+        self.reign, self._last_client = reign, line.client_id
         await asyncio.gather(*(line.call(b"SCRIPT", b"LOAD", script.text) for script in scripts.ALL))
+        # What waits to be published shall be heard here, too, also where nobody could read it later.
+        with suppress(TimeoutError):
+            await asyncio.wait_for(self.messages.wait(), HEARING_FIRST)
         self._on_heard(())
+
+    async def _fence(self, line: Line) -> None:
+        """See to it that nothing more comes of the last line.
+
+        A server that was paused may still have calls of a connection that we gave up, and would carry them out after
+        we had repeated them.
+        """
+        await line.call(b"CLIENT", b"KILL", b"ID", self._last_client)
 
     async def _resume(self, line: Line) -> None:
         await read_reign(line)

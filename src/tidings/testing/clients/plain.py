@@ -18,7 +18,7 @@ class PlainClient(WebSocketConversation[Any]):
 
     With `json` a value is sent as JSON text, and a text that is JSON is received as the value that it says; any other
     text is received as a `str`. Without it a `str` is a text message in both directions. A binary message is `bytes`
-    in any case.
+    in any case. With `lines` each line of a text is a message of its own, for servers that put several into one.
 
     `headers` are further ones of the handshake, such as `Origin`. `name` tells clients apart in failures.
     """
@@ -30,6 +30,7 @@ class PlainClient(WebSocketConversation[Any]):
         headers: Mapping[str, str] | None = None,
         subprotocols: Sequence[str] = (),
         json: bool = True,
+        lines: bool = False,
         ssl: SSLContext | None = None,
         compression: bool = False,
         name: str = "",
@@ -47,14 +48,15 @@ class PlainClient(WebSocketConversation[Any]):
             on_frame=on_frame,
         )
         self._json = json
+        self._lines = lines
 
     async def send(self, value: Any) -> None:
         """Send a value: `bytes` as a binary message, anything else as text.
 
         Raises `TypeError` for what cannot be said so, and `ConversationError` if the connection has ended.
         """
-        if isinstance(value, bytes):
-            await self.send_bytes(value)
+        if isinstance(value, bytes | bytearray | memoryview):
+            await self.send_bytes(bytes(value))
         elif self._json:
             await self._send(msgspec.json.encode(value).decode(), value)
         elif isinstance(value, str):
@@ -63,11 +65,12 @@ class PlainClient(WebSocketConversation[Any]):
             raise TypeError(f"without `json` a message is str or bytes, not {type(value).__name__}")
 
     def _hear(self, data: Data) -> None:
-        value = data if isinstance(data, bytes) or not self._json else decoded(data)
-        self._record.add(Direction.RECEIVED, value)
-        letter = Letter[Any](value)
-        self._record.transcript.attach(letter)
-        self.put(letter)
+        for part in data.removesuffix("\n").split("\n") if self._lines and isinstance(data, str) else [data]:
+            value = part if isinstance(part, bytes) or not self._json else decoded(part)
+            self._record.add(Direction.RECEIVED, value)
+            letter = Letter[Any](value)
+            self._record.transcript.attach(letter)
+            self.put(letter)
         self._record.wake()
 
 

@@ -12,11 +12,11 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from ssl import SSLContext
 from typing import Any
+from urllib.parse import SplitResult, urlsplit
 
 from websockets.asyncio.client import ClientConnection, connect
-from websockets.exceptions import ConnectionClosed, InvalidHandshake, InvalidStatus, InvalidURI
+from websockets.exceptions import ConnectionClosed, InvalidHandshake, InvalidStatus
 from websockets.typing import Subprotocol
-from websockets.uri import parse_uri
 
 from tidings.testing.clients.transcript import Closing
 
@@ -29,6 +29,14 @@ CLOSE_PATIENCE = 2.0
 """Seconds for the server's half of the closing, after which the connection is cut."""
 
 _ABNORMAL = 1006
+
+
+PORTS = {"ws": 80, "wss": 443}
+"""Where a WebSocket is, by its scheme, if the address does not say it."""
+
+
+class BadAddress(ValueError):
+    """No address of a WebSocket."""
 
 
 class Refused(Exception):
@@ -107,10 +115,16 @@ class WebSocket:
                 if answer is not None:
                     await self._connection.send(answer)
         except ConnectionClosed:
-            code = self._connection.close_code
-            self._lost(Closing(_ABNORMAL if code is None else code, self._connection.close_reason or ""))
+            self._end()
         except Exception as error:
             self.drop()
+            self._fail(error)
+
+    def _end(self) -> None:
+        code = self._connection.close_code
+        try:
+            self._lost(Closing(_ABNORMAL if code is None else code, self._connection.close_reason or ""))
+        except Exception as error:
             self._fail(error)
 
 
@@ -127,7 +141,8 @@ async def open_socket(
     options: dict[str, Any] = {} if ssl is None else {"ssl": ssl}
     try:
         async with asyncio.timeout(timeout):
-            file = await _connected(url)
+            address = websocket_address(url)
+            file = await _connected(address.hostname or "", address.port or PORTS[address.scheme])
             try:
                 opening = connect(
                     url,
@@ -154,21 +169,31 @@ async def open_socket(
         raise Refused(f"{url} did not accept a WebSocket, and answered {said}", answer.status_code) from error
     except TimeoutError as error:
         raise Refused(f"{url} did not answer within {timeout:g} s.") from error
-    except InvalidURI as error:
-        raise Refused(f"{url!r} is not the address of a WebSocket; it has to be like ws://127.0.0.1:8000/ws") from error
+    except BadAddress as error:
+        raise Refused(str(error)) from error
     except ConnectionRefusedError as error:
         raise Refused(f"Nobody listens at {url}: the server is not there, or not yet, or not any more.") from error
-    except (OSError, InvalidHandshake) as error:
+    except (OSError, UnicodeError, InvalidHandshake) as error:
         raise Refused(f"No WebSocket at {url}: {error}") from error
     return connection, file
 
 
-async def _connected(url: str) -> socket.socket:
+def websocket_address(url: str) -> SplitResult:
+    """The parts of an address. Raises `BadAddress`, which is a `ValueError`, if it is not one of a WebSocket."""
+    try:
+        address = urlsplit(url)
+        if address.scheme in PORTS and address.hostname and address.port != 0:
+            return address
+    except (AttributeError, ValueError):  # A port that is none, brackets that do not close, no text at all.
+        pass
+    raise BadAddress(f"{url!r} is not the address of a WebSocket; it has to be like ws://127.0.0.1:8000/ws")
+
+
+async def _connected(host: str, port: int) -> socket.socket:
     """A TCP connection. The size of its buffer counts from the handshake on, so it is set before."""
-    address = parse_uri(url)
     loop = asyncio.get_running_loop()
     last = OSError("the name has no address")
-    for family, kind, protocol, _, place in await loop.getaddrinfo(address.host, address.port, type=socket.SOCK_STREAM):
+    for family, kind, protocol, _, place in await loop.getaddrinfo(host, port, type=socket.SOCK_STREAM):
         file = socket.socket(family, kind, protocol)
         try:
             file.setblocking(False)

@@ -16,6 +16,8 @@ from tidings.testing.clients.transcript import Closing, Direction, Frame, Letter
 T = TypeVar("T")
 R = TypeVar("R")
 
+NOT_OPENED = "The client is not connected: use it in `async with`, or await its open()."
+
 
 class ConversationError(AssertionError):
     """A conversation did not go as the test expects. Says what was waited for, and shows the last frames.
@@ -36,6 +38,8 @@ class Record:
     def __init__(self, title: str, observer: Observer | None = None) -> None:
         self.transcript = Transcript(title, observer)
         self.began = time.monotonic()
+        self.connections = 0
+        """How many there have been."""
         self.closing: Closing | None = None
         self.failure: BaseException | None = None
         """What went wrong while a message was taken in; waits pass it on."""
@@ -45,25 +49,27 @@ class Record:
         """Seconds since the beginning."""
         return time.monotonic() - self.began
 
-    def add(self, direction: Direction, content: Any) -> Frame:
-        frame = Frame(self.now(), direction, content)
+    def add(self, direction: Direction, content: Any, closing: Closing | None = None) -> Frame:
+        frame = Frame(self.now(), direction, content, closing)
         self.transcript.add(frame)
         return frame
 
     def reopen(self) -> None:
         """A connection is there, the first or another one."""
+        self.connections += 1
         self.closing = self.failure = None
         self.add(Direction.NOTED, "opened")
 
     def close(self, closing: Closing) -> None:
         self.closing = closing
-        self.add(Direction.NOTED, f"closed {closing}")
         self.wake()
+        self.add(Direction.NOTED, f"closed {closing}", closing)
 
     def fail(self, error: BaseException) -> None:
         self.failure = error
-        self.add(Direction.NOTED, f"cannot take this in: {error}")
         self.wake()
+        # The observer may be what went wrong, and is not asked again.
+        self.transcript.keep(Frame(self.now(), Direction.NOTED, f"cannot take this in: {error}"))
 
     def wake(self) -> None:
         """Let everybody who waits look again."""
@@ -167,6 +173,8 @@ class Stream(Generic[T]):
 
     def _require_open(self, wanted: Callable[[], str]) -> None:
         failure, closing = self._record.failure, self._record.closing
+        if not self._record.connections:
+            raise self._record.error(NOT_OPENED)
         if failure is not None:
             raise self._record.error(f"A frame could not be taken in: {failure}") from failure
         if closing is not None:

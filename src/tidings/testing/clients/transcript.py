@@ -22,7 +22,8 @@ WIDTH = 120
 """How many characters of a frame a failure shows."""
 
 # A JWT says for a while who somebody is, and what a failure shows may be kept by a build server for long.
-_TOKEN = re.compile(r"(eyJ[\w-]{5})[\w-]*\.[\w-]+\.[\w-]*")
+# Every run of letters is tried once, from its first "eyJ": a long one without a dot would else take minutes.
+_TOKEN = re.compile(r"(?<![\w-])((?>[\w-]*?eyJ)[\w-]{5})[\w-]*+\.[\w-]++\.[\w-]*+")
 
 
 class Direction(Enum):
@@ -62,6 +63,8 @@ class Frame:
     at: float
     direction: Direction
     content: Any
+    closing: Closing | None = None
+    """How the connection has ended, where the remark says that it has."""
 
 
 Observer = Callable[[Frame], None]
@@ -87,8 +90,12 @@ class Transcript:
         self._letters: dict[int, list[Letter[Any]]] = {}
         self._observer = observer
 
-    def add(self, frame: Frame) -> None:
+    def keep(self, frame: Frame) -> None:
         self.frames.append(frame)
+
+    def add(self, frame: Frame) -> None:
+        """Keep a frame, and let the observer hear it. What the observer raises is passed on."""
+        self.keep(frame)
         if self._observer is not None:
             self._observer(frame)
 

@@ -11,7 +11,7 @@ from websockets.exceptions import ConnectionClosed
 
 from tidings.testing.clients.conversation import Conversation
 from tidings.testing.clients.socket import Data, Refused, WebSocket, open_socket
-from tidings.testing.clients.stream import ConversationError
+from tidings.testing.clients.stream import NOT_OPENED, ConversationError
 from tidings.testing.clients.transcript import Direction, Observer
 
 T = TypeVar("T")
@@ -42,7 +42,8 @@ class WebSocketConversation(Conversation[T]):
         self.url = url
         self.name = name
         self.headers = dict(headers or {})
-        self._subprotocols = subprotocols
+        # A text is a sequence as well, of its letters.
+        self._subprotocols = [subprotocols] if isinstance(subprotocols, str) else list(subprotocols)
         self._ssl = ssl
         self._compression = compression
         self._socket: WebSocket | None = None
@@ -72,8 +73,13 @@ class WebSocketConversation(Conversation[T]):
             error = UpgradeRefused(str(refusal), self._record.transcript)
             error.status = refusal.status
             raise error from refusal
-        self._record.reopen()
         self._socket = WebSocket(connection, file, hear=self._hear, lost=self._record.close, fail=self._record.fail)
+        # No message is taken in before this returns to the loop.
+        try:
+            self._record.reopen()
+        except BaseException:
+            await self.leave()
+            raise
 
     async def send_text(self, text: str) -> None:
         """Send a text message as it stands. Raises `ConversationError` if the connection has ended."""
@@ -104,10 +110,12 @@ class WebSocketConversation(Conversation[T]):
 
     async def close(self, code: int = 1000, reason: str = "") -> None:
         """Close with a code and a reason of this client, and wait until it is done. Repeating it is harmless."""
-        if self.is_open:
-            self._record.add(Direction.NOTED, f"closes with {code} {reason}".rstrip())
-        if self._socket is not None:
-            await self._socket.close(code, reason)
+        try:
+            if self.is_open:
+                self._record.add(Direction.NOTED, f"closes with {code} {reason}".rstrip())
+        finally:  # Also when the observer fails.
+            if self._socket is not None:
+                await self._socket.close(code, reason)
 
     async def leave(self) -> None:
         await self.close()
@@ -118,13 +126,14 @@ class WebSocketConversation(Conversation[T]):
 
     async def _send(self, data: Data, content: Any) -> None:
         """Send a message, of which the conversation keeps the content."""
+        socket = self._opened()
         try:
             self._record.add(Direction.SENT, content)
-            await self._opened().send(data)
+            await socket.send(data)
         except ConnectionClosed as error:
             raise self._record.error("The connection was closed, so that nothing can be sent.") from error
 
     def _opened(self) -> WebSocket:
         if self._socket is None:
-            raise self._record.error("The client is not connected: use it in `async with`, or await its open().")
+            raise self._record.error(NOT_OPENED)
         return self._socket

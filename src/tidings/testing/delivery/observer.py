@@ -5,14 +5,17 @@
 >>> observer.observe("ann", "42", reply)     # what it receives, in the order of the connection,
 >>> observer.closed("ann", 3001)             # and the end of each of its connections
 
+The toolkit's own client does so by itself: `Client(…, on_frame=observer.of("ann", "42"))`.
+
 Any client implementation can feed it. Commands have to be shown as well, since a reply does not name its channel. One
 client has one connection at a time, and one name over all of them. Payloads are read whole: no deltas.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 from tidings.errors import UnrecoverablePosition
 from tidings.model import StreamPosition
@@ -44,6 +47,9 @@ from tidings.wire.centrifuge.messages import (
     Unsubscribe,
     UnsubscribeRequest,
 )
+
+if TYPE_CHECKING:
+    from tidings.testing.clients import Frame
 
 Asked = SubscribeRequest | UnsubscribeRequest | PresenceRequest | HistoryRequest
 
@@ -93,6 +99,17 @@ class Observer:
         self.history.add(Disconnected(now, client, code))
         del self._clients[client]
 
+    def of(self, client: str, user: str = "") -> Callable[[Frame], None]:
+        """What a `Client` of the toolkit takes as its `on_frame`, so that all it sends and receives is noted."""
+
+        def hear(frame: Frame) -> None:
+            if frame.closing is not None:
+                self.closed(client, frame.closing.code)
+            elif isinstance(frame.content, Command | Reply):
+                self.observe(client, user, frame.content)
+
+        return hear
+
     # What is sent.
 
     def _sent(self, client: _Client, command: Command, at: float) -> None:
@@ -120,7 +137,9 @@ class Observer:
                 self.history.add(PresenceSeen(at, channel, tuple(sorted(presence.presence)), asked))
             case HistoryRequest(channel=channel), Reply(history=history) if history is not None:
                 self._delivered(client, channel, history.publications, history.epoch, How.HISTORY, at)
-            case None, _ if reply.subscribe is not None or reply.unsubscribe is not None or reply.history is not None:
+            case None, _ if any(
+                each is not None for each in (reply.subscribe, reply.unsubscribe, reply.history, reply.presence)
+            ):
                 raise ValueError(
                     f"reply {reply.id} of client {client.name!r} answers a command that was not observed: "
                     "show the observer what the client sends, before it is sent"

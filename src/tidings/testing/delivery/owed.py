@@ -89,22 +89,25 @@ def _between(run: Run, stay: Stay, until: float) -> Iterator[Publication]:
 
 def _missing_places(stay: Stay, run: Run) -> Iterator[tuple[int, Publication]]:
     """Publications that are known to stand before something that arrived."""
-    top = max(stay.offsets, default=0)
-    if stay.untold is not None or top - stay.base <= len(stay.offsets):
+    within = _within(stay)
+    if not within:
         return
     for offset, id in run.places.stream(stay.channel, stay.epoch).items():
         publication = run.publications.get(id)
         if publication is None or publication.outcome is Outcome.FAILED or id in stay.ids:
             continue
-        if stay.base < offset < top:
+        if offset in within:
             yield offset, publication
 
 
 def _hole(stay: Stay, run: Run) -> int | None:
     """The first offset before something that arrived of which nobody knows what stands there."""
-    top = max(stay.offsets, default=0)
-    if stay.untold is not None or top - stay.base <= len(stay.offsets):
-        return None
     known = run.places.stream(stay.channel, stay.epoch)
-    holes = (offset for offset in range(stay.base + 1, top) if offset not in stay.offsets and offset not in known)
-    return next(holes, None)
+    return next((offset for offset in _within(stay) if offset not in stay.offsets and offset not in known), None)
+
+
+def _within(stay: Stay) -> range:
+    """The places between the beginning of the stay and the last that arrived; none if all of them are filled."""
+    base, top = stay.base, max(stay.offsets, default=0)
+    filled = sum(offset > base for offset in stay.offsets)
+    return range(0) if stay.untold is not None or top - base <= filled else range(base + 1, top)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping, Sequence, Set
 from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
@@ -26,6 +27,13 @@ class ChannelRules:
     allowed: Set[str] | Allowed | None = None
     """The users who may listen, or who decides about them; None for everybody."""
 
+    def __post_init__(self) -> None:
+        # A text would be taken for the set of all texts within it, of which "" is one.
+        if isinstance(self.allowed, str | bytes):
+            raise ValueError(
+                f"allowed is a set of users, such as {{{self.allowed!r}}}, or a function of user and channel"
+            )
+
     def allows(self, user: str, channel: str) -> bool:
         if self.allowed is None:
             return True
@@ -34,7 +42,7 @@ class ChannelRules:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Rules:
-    """What `check` holds a run to. Times are seconds."""
+    """What `check` holds a run to. Times are seconds. Raises `ValueError` for what cannot be meant."""
 
     channels: Mapping[str, ChannelRules]
     """By the channel's name, or by a pattern such as `chat:*`. A name that is there exactly comes first, then the
@@ -58,8 +66,14 @@ class Rules:
 
     def __post_init__(self) -> None:
         for name in ("lease", "settle", "slack"):
-            if not getattr(self, name) >= 0:
+            # Without an end it would excuse everything.
+            if not 0 <= getattr(self, name) < math.inf:
                 raise ValueError(f"{name} is a time in seconds from 0 on, and not {getattr(self, name)}")
+        for pattern, rules in self.channels.items():
+            if not isinstance(rules, ChannelRules):
+                raise ValueError(f"the rules of {pattern!r} are a ChannelRules(…), and not {rules!r}")
+        if isinstance(self.expected_faults, str):
+            raise ValueError(f"expected_faults are names, such as [{self.expected_faults!r}]")
 
     def find(self, channel: str) -> ChannelRules | None:
         """The rules of a channel, None for one that nothing was said about."""

@@ -42,6 +42,8 @@ class Stay:
     channel: str
     start: float
     position: StreamPosition | None = None
+    is_recovery: bool = False
+    """Whether it began with `recovered: true`: with everything after a position that nobody has noted."""
     end: End = End.OPEN
     ended: float = math.inf
     ids: set[str] = field(default_factory=set)
@@ -59,19 +61,34 @@ class Stay:
             if delivery.epoch != self.epoch:
                 self.enter(delivery.epoch, delivery)
             self.offsets.setdefault(delivery.offset, delivery)
-        if publication is not None and publication.invoked > self.reached:
-            self.reached = publication.invoked
+        if publication is None:
+            return
+        self.reached = max(self.reached, publication.invoked)
+        place = publication.position
+        if delivery.how is How.LIVE and delivery.epoch and place is not None:
+            # The client takes for its own epoch what was acknowledged in another.
+            self.notice(place.epoch, delivery.epoch, delivery)
 
     def enter(self, epoch: str, record: Subscribed | Delivered) -> None:
         """The channel's stream is now in this epoch; "" when nobody knows."""
-        if epoch and self.epoch and epoch != self.epoch and self.untold is None:
-            self.untold = record
+        self.notice(epoch, self.epoch, record)
         self.epoch = self.epoch or epoch
+
+    def notice(self, epoch: str, other: str, record: Subscribed | Delivered) -> None:
+        if epoch and other and epoch != other and self.untold is None:
+            self.untold = record
 
     @property
     def base(self) -> int:
-        """The offset after which everything was owed."""
-        return self.position.offset if self.position is not None else min(self.offsets, default=1) - 1
+        """The offset after which everything was owed.
+
+        A first subscription may be a recovery: its answer names the top of the stream, and what comes with it is below.
+        """
+        if self.position is None:
+            return min(self.offsets, default=1) - 1
+        if self.is_recovery:
+            return min([self.position.offset + 1, *self.offsets]) - 1
+        return self.position.offset
 
     def __str__(self) -> str:
         until = self.end.value if self.end is End.OPEN else f"{self.end.value} at {self.ended:.3f}"
@@ -120,7 +137,7 @@ class _Walk:
         else:
             if self._is_subscribed:
                 self._leave(record.at, End.AWAY)
-            self._begin(record.at, record.position)
+            self._begin(record.at, record.position, is_recovery=bool(record.recovered))
         self._is_subscribed, self._told = True, None
 
     def _come_back(self, stay: Stay, record: Subscribed) -> None:
@@ -147,5 +164,6 @@ class _Walk:
         self._begin(self._told, None)
         self._told = None
 
-    def _begin(self, at: float, position: StreamPosition | None) -> None:
-        self.stays.append(Stay(*self._who, at, position, epoch=position.epoch if position is not None else ""))
+    def _begin(self, at: float, position: StreamPosition | None, *, is_recovery: bool = False) -> None:
+        epoch = position.epoch if position is not None else ""
+        self.stays.append(Stay(*self._who, at, position, is_recovery, epoch=epoch))

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from tidings.testing.faults.applied import Applied
 from tidings.testing.faults.errors import FaultError
 from tidings.testing.faults.fault import Fault, counted
-from tidings.testing.faults.proxy import Applied, FaultProxy
+from tidings.testing.faults.proxy import FaultProxy
 from tidings.testing.faults.toxics import Direction, Toxic
 
 

@@ -9,7 +9,11 @@ from pathlib import Path
 from tidings.testing.faults.errors import FaultError
 from tidings.testing.faults.fault import Fault
 from tidings.testing.services.base import Service, ServiceError
-from tidings.testing.services.process import Process
+from tidings.testing.services.container import Container
+from tidings.testing.services.program import Program
+
+KILLED = (-signal.SIGKILL, 128 + signal.SIGKILL)
+"""How a process that was killed has ended, and how a container engine counts that."""
 
 
 class ProcessFault(Fault):
@@ -28,14 +32,14 @@ class ProcessFault(Fault):
     def effect(self) -> str:
         return self._did
 
-    def _process(self) -> Process:
+    def _program(self) -> Program:
         try:
-            process = self._service.process
+            program = self._service.program
         except ServiceError as error:
             raise FaultError(f"Cannot {self.name}: {error}") from error
-        if process.code is not None:
-            raise FaultError(f"Cannot {self.name}: it has ended already, with {process.code}.")
-        return process
+        if program.code is not None:
+            raise FaultError(f"Cannot {self.name}: it has ended already, with {program.code}.")
+        return program
 
 
 class Kill(ProcessFault):
@@ -44,10 +48,11 @@ class Kill(ProcessFault):
     verb = "kill"
 
     def begin(self) -> None:
-        process = self._process()
+        program = self._program()
+        pid = program.pid  # A container has none any more when it has ended.
         self._service.kill()
-        if process.code == -signal.SIGKILL:
-            self._did = f"ended process {process.pid}"
+        if program.code in KILLED:
+            self._did = f"ended process {pid}"
 
     def end(self) -> None:
         # Without a port somebody has stopped the service for good, and has its process cleared away.
@@ -62,10 +67,10 @@ class Pause(ProcessFault):
 
     def __init__(self, service: Service) -> None:
         super().__init__(service)
-        self._paused: Process | None = None
+        self._paused: Program | None = None
 
     def begin(self) -> None:
-        self._paused = self._process()
+        self._paused = self._program()
         self._paused.pause()
         if _is_stopped(self._paused):
             self._did = f"stopped process {self._paused.pid} in its tracks"
@@ -83,11 +88,11 @@ class Resume(ProcessFault):
     verb = "resume"
 
     def begin(self) -> None:
-        process = self._process()
-        was_stopped = _is_stopped(process)
-        process.resume()
+        program = self._program()
+        was_stopped = _is_stopped(program)
+        program.resume()
         if was_stopped:
-            self._did = f"let process {process.pid} go on"
+            self._did = f"let process {program.pid} go on"
 
 
 class Restart(ProcessFault):
@@ -97,19 +102,21 @@ class Restart(ProcessFault):
 
     def begin(self) -> None:
         try:
-            before = self._service.process.pid
+            before = self._service.program.pid
             self._service.restart()
         except ServiceError as error:
             raise FaultError(f"Cannot {self.name}: {error}") from error
-        after = self._service.process.pid
+        after = self._service.program.pid
         if after != before:
             self._did = f"replaced process {before} by {after}"
 
 
-def _is_stopped(process: Process) -> bool:
-    """Whether the kernel has it stopped. A signal sent by `kill` has arrived when the call returns, or is about to."""
+def _is_stopped(program: Program) -> bool:
+    """Whether it is stopped. A signal sent by `kill` has arrived when the call returns, or is about to."""
+    if isinstance(program, Container):
+        return program.is_paused
     for _ in range(1000):
-        state = Path(f"/proc/{process.pid}/stat").read_text().rpartition(")")[2].split()[0]
+        state = Path(f"/proc/{program.pid}/stat").read_text().rpartition(")")[2].split()[0]
         if state != "R":
             return state in ("T", "t")
     return False

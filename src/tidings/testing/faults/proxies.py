@@ -7,8 +7,9 @@ from typing import Any
 import msgspec
 
 from tidings.testing.faults.address import parse
+from tidings.testing.faults.applied import Applied
 from tidings.testing.faults.errors import FaultError
-from tidings.testing.faults.proxy import Applied, FaultProxy
+from tidings.testing.faults.proxy import FaultProxy
 from tidings.testing.faults.toxics import TYPES, Direction, Toxic
 
 
@@ -62,40 +63,52 @@ class Proxies:
             raise ApiError(f"missing required field: {'upstream' if fields.name else 'name'}")
         if fields.name in self._proxies:
             raise ApiError("proxy already exists", 409)
-        proxy = _proxy(fields.upstream, fields.listen or "")
-        self._proxies[fields.name] = proxy
+        proxy = self._proxies[fields.name] = _proxy(fields.upstream, fields.listen or "")
         try:
-            await proxy.start()
-        except FaultError as error:
+            await start(proxy, enabled=fields.enabled is not False)
+        except ApiError:
             del self._proxies[fields.name]
-            raise ApiError(str(error), 500) from error
-        if fields.enabled is False:
-            proxy.cut()
+            raise
         return proxy
 
     async def update(self, name: str, fields: ProxyFields) -> FaultProxy:
-        """Another address is another proxy, with the same toxics."""
+        """Its connections end when it gets another address; its toxics stay. If it cannot be moved, it stays itself."""
         old = self.get(name)
-        upstream, listen = fields.upstream or str(old.upstream), fields.listen or old.address
+        wanted = _proxy(fields.upstream or str(old.upstream), fields.listen or old.address)
         enabled = old.is_up if fields.enabled is None else fields.enabled
-        if (upstream, listen) == (str(old.upstream), old.address):
-            switch(old, on=enabled)
-            return old
-        _proxy(upstream, listen)  # What makes no sense is told before anything is changed.
-        await self.delete(name)
-        new = await self.create(ProxyFields(name, listen, upstream, enabled))
-        for toxic in old.toxics:
-            new.add(toxic.toxic, direction=toxic.direction, toxicity=toxic.toxicity, name=toxic.name)
-        return new
+        if wanted.address != old.address:
+            for toxic in old.toxics:
+                wanted.add(toxic.toxic, direction=toxic.direction, toxicity=toxic.toxicity, name=toxic.name)
+            await self._replace(name, wanted, enabled=enabled)
+            return wanted
+        if str(wanted.upstream) != str(old.upstream):
+            old.lead_to(wanted.upstream)
+        switch(old, on=enabled)
+        return old
 
     async def put(self, fields: ProxyFields) -> FaultProxy:
         """Create it, replace it if it has other addresses, or leave it as it is."""
-        old = self._proxies.get(fields.name)
-        if old is not None and (fields.upstream, fields.listen) == (str(old.upstream), old.address):
+        if fields.name not in self._proxies:
+            return await self.create(fields)
+        old, wanted = self.get(fields.name), _proxy(fields.upstream or "", fields.listen or "")
+        if (str(wanted.upstream), wanted.address) == (str(old.upstream), old.address):
             return await self.update(fields.name, fields)
-        if old is not None:
-            await self.delete(fields.name)
-        return await self.create(fields)
+        await self._replace(fields.name, wanted, enabled=fields.enabled is not False)
+        return wanted
+
+    async def _replace(self, name: str, new: FaultProxy, *, enabled: bool) -> None:
+        """Let another proxy have the name. The old one ends when the new one listens; until then it may come back."""
+        old = self.get(name)
+        was_up = old.is_up
+        if new.port == old.port:  # On another host: both can be the same place.
+            old.cut()
+        try:
+            await start(new, enabled=enabled)
+        except ApiError:
+            switch(old, on=was_up)
+            raise
+        self._proxies[name] = new
+        await old.close()
 
     async def delete(self, name: str) -> None:
         proxy = self.get(name)
@@ -116,6 +129,15 @@ def _proxy(upstream: str, listen: str) -> FaultProxy:
         return FaultProxy(upstream, host=address.host, port=address.port)
     except ValueError as error:
         raise ApiError(str(error)) from error
+
+
+async def start(proxy: FaultProxy, *, enabled: bool) -> None:
+    """As Toxiproxy does, a port that is taken is answered with 500."""
+    try:
+        await proxy.start()
+    except FaultError as error:
+        raise ApiError(str(error), 500) from error
+    switch(proxy, on=enabled)
 
 
 def switch(proxy: FaultProxy, *, on: bool) -> None:

@@ -16,50 +16,18 @@ import asyncio
 import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
-from random import Random
 from types import TracebackType
 from typing import Any, Self
 
 from tidings.testing.faults.address import Address, parse
+from tidings.testing.faults.applied import Applied, AppliedToxics
 from tidings.testing.faults.errors import FaultError
-from tidings.testing.faults.lane import Touched
 from tidings.testing.faults.link import Link
 from tidings.testing.faults.listener import Listener, refuse
 from tidings.testing.faults.machines import End
-from tidings.testing.faults.toxics import TYPES, Direction, Toxic
+from tidings.testing.faults.toxics import Direction, Toxic
 from tidings.testing.services import ports
 from tidings.testing.services.base import HOST
-
-
-@dataclass(slots=True, eq=False)
-class Applied:
-    """A toxic on a proxy. `touched` is what it has done so far; as a block it is removed at the end."""
-
-    proxy: FaultProxy
-    name: str
-    toxic: Toxic
-    direction: Direction
-    toxicity: float
-    touched: Touched = field(default_factory=Touched)
-
-    def remove(self) -> None:
-        """Take the toxic away; what waits for it gets through at once. Repeating it is harmless."""
-        self.proxy._remove(self)
-
-    def change(self, toxic: Toxic, *, toxicity: float | None = None) -> None:
-        """Put another toxic in its place, which begins anew on every connection. What was touched goes on counting."""
-        self.proxy._change(self, toxic, self.toxicity if toxicity is None else toxicity)
-
-    def strikes(self, number: int) -> bool:
-        """Whether it acts on a connection, by the number that this has at the proxy."""
-        return Random(f"{self.proxy.seed} {self.name} {number}").random() < self.toxicity  # noqa: S311
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *exc_info: object) -> None:
-        self.remove()
 
 
 class FaultProxy:
@@ -76,15 +44,14 @@ class FaultProxy:
         self.upstream: Address = parse(upstream)
         self.host = host
         self.port = port
-        self.seed = seed
         self.accepted = 0
         """How many connections it has accepted so far; they are numbered from 1."""
         self._reserved = 0
         self._is_started = False
         self._is_closed = False
         self._listener: Listener | None = None
-        self._toxics: dict[str, Applied] = {}
         self._links: set[Link] = set()
+        self._toxics = AppliedToxics(self._links, seed=seed)
         self._arrivals: set[asyncio.Task[None]] = set()
         self._connecting: set[asyncio.Future[Any]] = set()
         self._is_empty = asyncio.Event()
@@ -156,7 +123,7 @@ class FaultProxy:
 
     @property
     def toxics(self) -> tuple[Applied, ...]:
-        return tuple(self._toxics.values())
+        return self._toxics.all()
 
     # Faults.
 
@@ -191,6 +158,14 @@ class FaultProxy:
             raise FaultError(f"The proxy cannot listen on {self.address}: {error.strerror}.") from error
         self.port = self._listener.port
 
+    def lead_to(self, upstream: str | Address) -> int:
+        """Carry connections to another place from now on, and end those that are open. Returns how many these were.
+
+        Raises `ValueError` for what is no address.
+        """
+        self.upstream = parse(upstream) if isinstance(upstream, str) else upstream
+        return self.drop()
+
     @contextmanager
     def down(self) -> Iterator[int]:
         """Cut inside of the block, mended after it."""
@@ -215,19 +190,9 @@ class FaultProxy:
         "latency_downstream". Raises `FaultError` if there is a toxic of that name or the proxy is closed, `ValueError`
         if a value makes no sense.
         """
-        if type(toxic) not in TYPES.values():
-            raise TypeError(f"{toxic!r} is no toxic; take one such as Latency(latency_ms=200).")
-        direction = Direction(direction)
-        name = name or f"{toxic.kind()}_{direction.value}"
-        _require_share(toxicity)
         if self._is_closed:
-            raise FaultError(f"The proxy to {self.upstream} is closed, so that {name} can touch nothing.")
-        if name in self._toxics:
-            raise FaultError(f"The proxy has a toxic {name} already; remove that first, or name this one.")
-        applied = self._toxics[name] = Applied(self, name, toxic, direction, toxicity)
-        for link in list(self._links):
-            self._meet(link, applied)
-        return applied
+            raise FaultError(f"The proxy to {self.upstream} is closed, so that no toxic can touch anything.")
+        return self._toxics.add(toxic, Direction(direction), toxicity=toxicity, name=name)
 
     @contextmanager
     def toxic(
@@ -249,26 +214,6 @@ class FaultProxy:
 
     # Private steps.
 
-    def _remove(self, applied: Applied) -> None:
-        if self._toxics.get(applied.name) is applied:
-            del self._toxics[applied.name]
-            for link in list(self._links):
-                link.remove(applied, applied.direction)
-
-    def _change(self, applied: Applied, toxic: Toxic, toxicity: float) -> None:
-        _require_share(toxicity)
-        applied.toxic, applied.toxicity = toxic, toxicity
-        for link in list(self._links):
-            place = link.remove(applied, applied.direction)
-            if self._toxics.get(applied.name) is applied:
-                self._meet(link, applied, place=place)
-
-    def _meet(self, link: Link, applied: Applied, *, place: int | None = None) -> None:
-        if applied.strikes(link.number):
-            chance = f"{self.seed} {applied.name} {link.number}"
-            direction, touched = applied.direction, applied.touched
-            link.insert(applied, applied.toxic, direction=direction, chance=chance, touched=touched, place=place)
-
     def _welcome(self, client: socket.socket) -> None:
         task = asyncio.get_running_loop().create_task(self._carry(client))
         self._arrivals.add(task)
@@ -280,8 +225,7 @@ class FaultProxy:
         link = Link(self.accepted, on_end=self._ended)
         self._links.add(link)
         self._is_empty.clear()
-        for applied in self.toxics:
-            self._meet(link, applied)
+        self._toxics.meet(link)
         connecting = asyncio.ensure_future(
             loop.create_connection(lambda: link.far, self.upstream.host, self.upstream.port)
         )
@@ -299,8 +243,3 @@ class FaultProxy:
         self._links.discard(link)
         if not self._links:
             self._is_empty.set()
-
-
-def _require_share(toxicity: float) -> None:
-    if not 0 <= toxicity <= 1:
-        raise ValueError(f"The toxicity is a share of the connections from 0 to 1, not {toxicity!r}.")

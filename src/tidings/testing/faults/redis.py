@@ -6,6 +6,7 @@ come back, and whoever needs them connects or loads again.
 
 from __future__ import annotations
 
+import threading
 from abc import abstractmethod
 from typing import Any, ClassVar, Protocol
 
@@ -16,6 +17,9 @@ from tidings.testing.faults.fault import Fault, counted
 
 NOBODY = ("127.0.0.1", "1")
 """A master that never answers."""
+
+_turns: dict[str, threading.Lock] = {}
+"""One command of ours at a time at each server, since one that kills clients would kill the others' connections too."""
 
 
 class AsksRedis(Protocol):
@@ -43,7 +47,8 @@ class RedisFault(Fault):
 
     def _ask(self, *command: object) -> Any:
         try:
-            return self._redis.ask(*command)
+            with _turns.setdefault(self._redis.url, threading.Lock()):
+                return self._redis.ask(*command)
         except (RedisError, OSError) as error:
             raise FaultError(f"Cannot do {self.name} at {self._redis.url}: {error}") from error
 

@@ -147,19 +147,3 @@ def server_url(request: pytest.FixtureRequest) -> str:
         return given.rstrip("/")
     url: str = request.getfixturevalue("tidings_node").url
     return url.replace("http", "ws", 1)
-
-
-class BrowserFixtures:
-    """Apart from the others, since pytest-playwright has a `browser` too, which then stays the only one."""
-
-    @pytest.fixture(scope="session")
-    def browser(self, pytestconfig: pytest.Config) -> Iterator[Any]:
-        """A `Browser` for the session."""
-        with block(pytestconfig, "browser") as browser:
-            yield browser
-
-    @pytest.fixture(scope="class")
-    def browser_of_class(self, pytestconfig: pytest.Config) -> Iterator[Any]:
-        """A `Browser` of one class."""
-        with block(pytestconfig, "browser") as browser:
-            yield browser

@@ -7,7 +7,7 @@ or on the fixture that makes it.
 
 from __future__ import annotations
 
-from collections.abc import Generator, Iterable
+from collections.abc import Generator, Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -97,13 +97,12 @@ class Honesty:
     def pytest_runtest_call(self, item: pytest.Item) -> Generator[None, None, None]:
         if not self._stage:
             return (yield)
-        # A shared fixture may end before the judgement after the test, so it is taken down now.
-        mine = getattr(item, "fixturenames", ())
-        known = [id(scene) for scene in self._test]
-        for scene in self._shared.values():
-            if scene.fixture in mine and item.nodeid.startswith(scene.base) and id(scene) not in known:
-                self._test.append(scene)
-        yield
+        try:
+            yield
+        finally:
+            # A shared fixture may end before the judgement after the test, so it is taken down now: a test may have
+            # asked for it while it ran.
+            self._test += [scene for scene in self._used(item) if all(scene is not known for known in self._test)]
         self._judge(item)
         return None
 
@@ -123,11 +122,22 @@ class Honesty:
             report.sections.append(("mocks without a reason", "\n".join(map(self._line, found))))
         return report
 
+    def _used(self, item: pytest.Item) -> Iterator[Scene]:
+        """The shared fixtures that a test has used, and not others of the same name, which another folder has."""
+        active = getattr(getattr(item, "_request", None), "_fixture_defs", {})
+        for fixturedef, scene in self._shared.items():
+            own = active.get(scene.fixture)
+            # One that overrides another of its name may be built on that.
+            is_below = own is not None and scene.fixture in own.argnames and item.nodeid.startswith(scene.base)
+            if own is fixturedef or is_below:
+                yield scene
+
     def _notice(self, use: Use) -> None:
-        if self._stage:
-            scene = self._stage[-1]
-            if all((known.file, known.line) != (use.file, use.line) for known in scene.uses):
-                scene.uses.append(use)
+        uses = self._stage[-1].uses if self._stage else []
+        # One line is told once. Decorators have no line, and are told each.
+        told = [known == use if not use.file else (known.file, known.line) == (use.file, use.line) for known in uses]
+        if not any(told):
+            uses.append(use)
 
     def _judge(self, item: pytest.Item) -> None:
         __tracebackhide__ = True

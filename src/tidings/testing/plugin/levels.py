@@ -32,6 +32,9 @@ CATEGORIES: Mapping[str, str] = {
     "integration_real_server": "against a server that runs already, at $SERVER_URL; level L3",
 }
 
+MARKED = frozenset({*CATEGORIES, *LEVELS})
+"""The categories and levels that a marker stands for."""
+
 FOLLOWS: Mapping[str, frozenset[str]] = {
     "L1": frozenset({"unit"}),
     "unit": frozenset({"L1"}),
@@ -86,9 +89,11 @@ class Levels:
 
 
 def is_in(item: pytest.Item, category: str) -> bool:
-    """Whether a test is marked with a category, or named after it."""
+    """Whether a test is marked with a category, or named after one that no marker of the toolkit stands for."""
+    if item.get_closest_marker(category) is not None:
+        return True
     classes = [part.name for part in item.listchain() if isinstance(part, pytest.Class)]
-    return item.get_closest_marker(category) is not None or belongs(category, PurePath(item.path), classes)
+    return category not in MARKED and belongs(category, PurePath(item.path), classes)
 
 
 def markers_of(item: pytest.Item) -> list[str]:

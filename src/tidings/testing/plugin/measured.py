@@ -83,7 +83,8 @@ class Measured:
             raise ValueError(f"name a percentile of {name}: measured.percentile({name!r}, p99=…).")
         order = sorted(percentiles, key=lambda key: _rank(key, name))
         values = {key: _number(percentiles[key], f"{key} of {name}") for key in order}
-        self._report(Measurement(name=name, values=values, unit=unit, bounded=order[-1], at_most=bound))
+        at_most = _bound(bound, name)
+        self._report(Measurement(name=name, values=values, unit=unit, bounded=order[-1], at_most=at_most))
 
     def ratio(
         self, name: str, value: float, *, bound: float | None = None, at_least: float | None = None, to: str = ""
@@ -96,7 +97,8 @@ class Measured:
         __tracebackhide__ = True
         values = {RATIO: _number(value, name)}
         unit = f"× {to}".strip()
-        self._report(Measurement(name=name, values=values, unit=unit, bounded=RATIO, at_most=bound, at_least=at_least))
+        bounds = {"at_most": _bound(bound, name), "at_least": _bound(at_least, name)}
+        self._report(Measurement(name=name, values=values, unit=unit, bounded=RATIO, **bounds))
 
     def _report(self, measurement: Measurement) -> None:
         __tracebackhide__ = True
@@ -146,3 +148,8 @@ def _number(value: float, what: str) -> float:
     if not math.isfinite(value):
         raise ValueError(f"{what} is {value}, which is not a measurement.")
     return float(value)
+
+
+def _bound(value: float | None, name: str) -> float | None:
+    """A bound that holds for everything, as one that is no number does, is none."""
+    return None if value is None else _number(value, f"the bound of {name}")

@@ -4,8 +4,9 @@ Wrapped are, while it is on and not a moment longer: the construction and the ca
 `patch` in all its forms, and pytest's `monkeypatch`. What is built on them, such as pytest-mock, is noticed with them.
 The wrappers call what they wrap and change nothing about it.
 
-Not noticed is what leaves no trace to wrap: a plain assignment to an attribute of a module, and a fake that is an
-ordinary class. Environment variables and the working directory are settings, so `setenv` and `chdir` are no mocks.
+Not noticed is what leaves no trace to wrap: a plain assignment to an attribute of a module, a fake that is an ordinary
+class, and the reading of a mock's attributes where it was made before the tests. Environment variables and the working
+directory are settings, so `setenv` and `chdir` are no mocks.
 """
 
 from __future__ import annotations
@@ -24,6 +25,9 @@ import pytest
 
 MACHINERY = ("_pytest", "pytest_asyncio", "anyio")
 """Who patches while running tests, as a part of running them."""
+
+LOOPS = ("asyncio", "uvloop", "threading", "concurrent")
+"""Who calls what a test has handed over, so that no line of the test is left."""
 
 BETWEEN = ("unittest", "mock", "pytest_mock", "contextlib", "functools", "tidings.testing.plugin")
 """Who may stand between a mock and the line of the test that wanted it."""
@@ -106,9 +110,10 @@ class Watch:
 
     def _monkeypatching(self, method: str, original: Callable[..., Any], own: Any, /, *args: Any, **kwargs: Any) -> Any:
         __tracebackhide__ = True
-        if not (args and args[0] is os.environ):
-            target = args[0] if args else kwargs.get("target", kwargs.get("dic"))
-            attribute = "." + args[1] if len(args) > 1 and isinstance(args[1], str) else ""
+        target = args[0] if args else kwargs.get("target", kwargs.get("dic"))
+        if target is not os.environ or "attr" in method:
+            name = args[1] if len(args) > 1 else kwargs.get("name")
+            attribute = f".{name}" if isinstance(name, str) else ""
             self._tell(f"monkeypatch.{method} of {_name(target)}{attribute if 'attr' in method else ''}")
         return original(own, *args, **kwargs)
 
@@ -123,7 +128,7 @@ class Watch:
             return
         through = " through pytest-mock" if any(_is_of(("pytest_mock",), frame) for frame in frames) else ""
         place = next((frame for frame in frames if not _is_of(BETWEEN, frame)), None)
-        if place is None or _is_of(MACHINERY, place):
+        if place is None or _is_of((*MACHINERY, *LOOPS), place):
             self._notice(Use(what + through, "", 0))
         else:
             self._notice(Use(what + through, place.f_code.co_filename, place.f_lineno))

@@ -45,12 +45,16 @@ def pytest_configure(config: pytest.Config) -> None:
         config.stash[REQUIRED] = required(config.getoption("--require"))
     except ValueError as error:
         raise pytest.UsageError(str(error)) from error
-    for part in parts(config):
+    try:
+        found = parts(config)
+    except OSError as error:
+        raise pytest.UsageError(f"--tidings-report {error.filename} cannot be written: {error.strerror}.") from error
+    for part in found:
         config.pluginmanager.register(part)
 
 
 def parts(config: pytest.Config) -> list[object]:
-    from tidings.testing.plugin import fixtures
+    from tidings.testing.plugin import browsers, fixtures
 
     found: list[object] = [
         fixtures,
@@ -62,7 +66,7 @@ def parts(config: pytest.Config) -> list[object]:
     if config.getini("tidings_honesty"):
         found.append(Honesty(config.rootpath))
     if not config.pluginmanager.has_plugin(PLAYWRIGHT):
-        found.append(fixtures.BrowserFixtures())
+        found.append(browsers)
     if not hasattr(config, "workerinput"):
         file = config.getoption("--tidings-report")
         found.append(Reporter(Path(file) if file else None))

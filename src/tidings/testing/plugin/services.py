@@ -82,14 +82,48 @@ def redis_block(config: pytest.Config) -> Iterator[Any]:
                 "that is only for tests, such as redis://…/15.",
                 pytrace=False,
             )
+        with claimed(server):
+            yield server
+
+
+@contextmanager
+def claimed(server: Any) -> Iterator[None]:
+    """The database that `given` names, or if another run of tests on this machine has that, the next empty one."""
+    from tidings.testing.services import ports
+
+    named = server.given
+    for server.given in successors(named):
+        name = name_of(server.given)
+        if ports.claim(name):
+            if server.given == named or not server.ask("DBSIZE"):
+                break
+            ports.disclaim(name)
+    else:
+        pytest.fail("Other runs of tests on this machine use every database of this Redis.", pytrace=False)
+    try:
         if server.ask("DBSIZE") and not os.environ.get("REDIS_TEST_URL"):
             pytest.fail(
                 f"{server.given} has keys, which tests would remove. Name an empty database, such as "
                 "redis://…/15, or say in REDIS_TEST_URL that it is for tests.",
                 pytrace=False,
             )
-        yield server
+        yield
         server.clear()
+    finally:
+        ports.disclaim(name)
+
+
+def successors(url: str) -> Iterator[str]:
+    """The database itself and those after it, but for the one that belongs to everybody."""
+    for step in range(DATABASES):
+        if not (candidate := database_for(url, f"gw{step}")).endswith("/0"):
+            yield candidate
+
+
+def name_of(url: str) -> str:
+    """How a database is called among the things that runs of tests claim; without its password."""
+    parts = urlsplit(url)
+    return f"redis-{parts.hostname}-{parts.port}-{parts.path.strip('/')}"
 
 
 def database_for(url: str, worker: str) -> str:

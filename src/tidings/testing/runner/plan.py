@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from tidings.testing.plugin.levels import CATEGORIES, LEVELS
+from tidings.testing.plugin.levels import MARKED
 
 
 class PlanError(ValueError):
@@ -102,7 +103,7 @@ def check(options: Options, installed: frozenset[str]) -> None:
     chosen = options.level or options.categories or options.markers
     if options.everything and (chosen or options.smoke or options.performance or options.resilience):
         raise PlanError("--all runs every test; leave it out to choose some.")
-    if options.timeout is not None and options.timeout <= 0:
+    if options.timeout is not None and not 0 < options.timeout < math.inf:
         raise PlanError("--timeout is a number of seconds above 0.")
     if options.timeout is not None and "pytest_timeout" not in installed:
         raise PlanError("--timeout is pytest-timeout's: pip install pytest-timeout.")
@@ -113,6 +114,8 @@ def check(options: Options, installed: frozenset[str]) -> None:
     for name, file in {"--junit": options.junit, "--html": options.html}.items():
         if file is not None and not file.absolute().parent.is_dir():
             raise PlanError(f"{name} {file}: there is no folder {file.parent}.")
+        if file is not None and file.is_dir():
+            raise PlanError(f"{name} {file} is a folder: name a file in it.")
 
 
 def pytest_arguments(options: Options) -> Iterable[str]:
@@ -123,13 +126,14 @@ def pytest_arguments(options: Options) -> Iterable[str]:
         yield from (("-v",) if options.verbose else ("--no-header",))
     if expression := marker_expression(options):
         yield from ("-m", expression)
-    yield from (f"--tidings-category={name}" for name in options.categories if name not in MARKED)
+    if not are_markers(options):
+        yield from (f"--tidings-category={name}" for name in categories(options))
     if options.real_redis and not options.dry_run:
         yield "--require=redis"
     if options.fail_fast:
         yield "--exitfirst"
     if options.timeout is not None:
-        yield f"--timeout={options.timeout:g}"
+        yield f"--timeout={options.timeout:.15g}"
     if options.junit is not None and not options.dry_run:
         yield f"--junit-xml={options.junit}"
     if options.test_dir is not None:
@@ -137,19 +141,24 @@ def pytest_arguments(options: Options) -> Iterable[str]:
     yield from options.arguments
 
 
-MARKED = frozenset({*CATEGORIES, *LEVELS})
+def categories(options: Options) -> list[str]:
+    """All that were named, each once. A test is chosen if it is of one of them."""
+    flags = {"smoke": options.smoke, "performance": options.performance, "resilience": options.resilience}
+    return list(dict.fromkeys([*options.categories, *(name for name, wanted in flags.items() if wanted)]))
+
+
+def are_markers(options: Options) -> bool:
+    return MARKED.issuperset(options.categories)
 
 
 def marker_expression(options: Options) -> str:
     """What `-m` selects: the level, and of it the categories, and of these the markers; "" for everything.
 
-    Categories that no marker stands for are found by name, together with the others or not at all: pytest has no `or`
-    between a marker and a name, so both have to hold.
+    One category that no marker stands for hands all of them to the plugin: pytest has no `or` between a marker and a
+    name.
     """
-    flags = {"smoke": options.smoke, "performance": options.performance, "resilience": options.resilience}
-    categories = [name for name in options.categories if name in MARKED]
-    categories += [name for name, wanted in flags.items() if wanted and name not in categories]
-    parts = [SELECTS[options.level] if options.level else "", " or ".join(categories), options.markers]
+    marked = " or ".join(categories(options)) if are_markers(options) else ""
+    parts = [SELECTS[options.level] if options.level else "", marked, options.markers]
     wanted = [part for part in parts if part]
     return wanted[0] if len(wanted) == 1 else " and ".join(f"({part})" for part in wanted)
 
@@ -162,5 +171,8 @@ def shown(variables: Mapping[str, str]) -> dict[str, str]:
 
 def without_password(url: str) -> str:
     """An address whose password is three stars."""
-    password = urlsplit(url).password if "://" in url else None
+    try:
+        password = urlsplit(url).password if "://" in url else None
+    except ValueError:
+        return "(not an address)"  # And so nobody knows where its password is.
     return url.replace(f":{password}@", ":***@") if password else url

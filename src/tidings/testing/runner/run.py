@@ -37,6 +37,9 @@ def run(options: Options, *, console: Console | None = None) -> int:
     console.print(plan_table(made, os.environ))
     if made.dry_run:
         return _call(made.command(sys.executable), os.environ)
+    for name, file in {"--junit": options.junit, "--html": options.html}.items():
+        if file is not None:
+            _require_writable(name, file)
     with tempfile.TemporaryDirectory(prefix="tidings-test-") as folder, services(made) as variables:
         for name in made.starts:
             console.print(f"[bold]{name}[/] is ready at {variables[REDIS[0]]}")
@@ -64,6 +67,17 @@ def services(made: Plan) -> Iterator[Mapping[str, str]]:
 def plugin() -> list[str]:
     """How pytest is told to load our plugin: by the name under which Tidings is installed, else by its module."""
     return ["-p", "tidings" if entry_points(group="pytest11", name="tidings") else "tidings.testing.plugin"]
+
+
+def _require_writable(name: str, file: Path) -> None:
+    """Find out before the tests have run, and leave no file of it. Raises `PlanError`."""
+    was_there = file.exists()
+    try:
+        file.open("ab").close()
+        if not was_there:
+            file.unlink()
+    except OSError as error:
+        raise PlanError(f"{name} {file} cannot be written ({error.strerror}): name another file.") from error
 
 
 def _tested(made: Plan, report: Path, environment: Mapping[str, str]) -> Summary:

@@ -1,6 +1,6 @@
 """Real services for tests, each as a block."""
 
-from tidings.testing.services.base import Service, SharedService
+from tidings.testing.services.base import Service
 from tidings.testing.services.block import Block, Missing, ServiceError
 from tidings.testing.services.browser import Browser
 from tidings.testing.services.group import Group
@@ -10,6 +10,7 @@ from tidings.testing.services.postgres import PostgresServer
 from tidings.testing.services.redis import RedisServer
 from tidings.testing.services.redis_cluster import RedisCluster
 from tidings.testing.services.redis_sentinel import RedisSentinel
+from tidings.testing.services.shared import SharedService
 
 __all__ = [
     "AsgiApp",

@@ -1,37 +1,31 @@
 """One program as a service: started on a port of its own, with a directory of its own, as the leader of a process
 group of which nothing is left afterwards.
-
-A `Service` is always started here. A `SharedService` exists outside of tests as well: one that the environment names
-is taken as it is, otherwise the program is started where it is installed, otherwise a container stands in, otherwise
-`Missing` says how to get one.
 """
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import os
 import secrets
 import tempfile
-import time
 from abc import abstractmethod
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from signal import Signals
 from typing import ClassVar
 
 from tidings.testing.services import ports
 from tidings.testing.services.block import Block, Missing, ServiceError
-from tidings.testing.services.container import Container
-from tidings.testing.services.found import Found, without_password
+from tidings.testing.services.found import without_password
+from tidings.testing.services.patience import ask_until
 from tidings.testing.services.process import Process
+from tidings.testing.services.program import Program
 from tidings.testing.services.reaper import end_strays, reaper, remove
 
-__all__ = ["HOST", "Missing", "Service", "ServiceError", "SharedService"]
+__all__ = ["HOST", "Missing", "Service", "ServiceError", "ask_until"]
 
 HOST = "127.0.0.1"
-ASK_AGAIN = 0.02
-"""Seconds between two looks at whether a service is ready."""
-
 PATIENCE_WITH_PORTS = 2.0
 """Seconds until a port that a killed program has had must be free again."""
 
@@ -59,7 +53,7 @@ class Service(Block):
         self.directory = Path()
         self._kept = None if directory is None else Path(directory).resolve()
         self._lock = -1
-        self._process: Process | None = None
+        self._process: Program | None = None
         self._output = Path()
 
     def __repr__(self) -> str:
@@ -92,11 +86,13 @@ class Service(Block):
     user: str | None = None
     """Whose the program is, if not this process's user."""
 
+    columns: int | None = None
+    """The width of the terminal that it writes to, where it is to believe that there is one."""
+
     # Its life.
 
     def start(self) -> None:
-        if self.port:
-            raise ServiceError(f"{self!r} has been started already; make another one for a second {self.name}.")
+        self._refuse_twice()
         try:
             self.port = ports.reserve()
             self._take_directory()
@@ -117,11 +113,18 @@ class Service(Block):
     # What can be done to it.
 
     @property
-    def process(self) -> Process:
-        """The program. Raises `ServiceError` where there is none of ours."""
+    def program(self) -> Program:
+        """The program, wherever it runs. Raises `ServiceError` where there is none of ours."""
         if self._process is None:
             raise ServiceError(f"{self.name} does not run here, so that nothing can be done to it.")
         return self._process
+
+    @property
+    def process(self) -> Process:
+        """The program as a process of this machine. Raises `ServiceError` where it is none."""
+        if not isinstance(self.program, Process):
+            raise ServiceError(f"{self.name} runs in a container, and so has no process here; take its `program`.")
+        return self.program
 
     @property
     def is_running(self) -> bool:
@@ -129,7 +132,7 @@ class Service(Block):
 
     def kill(self) -> None:
         """End it as a power cut would. Port and data stay, for `restart`."""
-        self.process.kill()
+        self.program.kill()
 
     def pause(self) -> None:
         """Let it hang: its connections stay open, and nothing is answered until `resume`."""
@@ -140,7 +143,7 @@ class Service(Block):
 
     def restart(self) -> None:
         """Stop it, unless it has ended already, and start it again on the same port with the same data."""
-        self.process.stop(self.patience, by=self.stop_signal)
+        self.program.stop(self.patience, by=self.stop_signal)
         self._launch()
 
     def report(self) -> str:
@@ -153,13 +156,17 @@ class Service(Block):
 
     # Private steps.
 
-    def _expect_running(self, done: str) -> Process:
-        process = self.process
-        if process.code is not None:
+    def _refuse_twice(self) -> None:
+        if self.port:
+            raise ServiceError(f"{self!r} has been started already; make another one for a second {self.name}.")
+
+    def _expect_running(self, done: str) -> Program:
+        program = self.program
+        if program.code is not None:
             raise ServiceError(
-                f"{self.name} has ended with {process.end}, so that it cannot be {done}; `restart` starts it again."
+                f"{self.name} has ended with {program.end}, so that it cannot be {done}; `restart` starts it again."
             )
-        return process
+        return program
 
     def _take_directory(self) -> None:
         if self._kept is None:
@@ -168,15 +175,25 @@ class Service(Block):
             reaper().watch_directory(self.directory)
             self.directory.mkdir(mode=0o700)
         else:
-            self._kept.mkdir(parents=True, exist_ok=True)
-            self._lock = os.open(self._kept, os.O_RDONLY)
-            try:
-                fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except OSError:
-                raise ServiceError(f"{self._kept} is in use by another {self.name}; give each its own.") from None
+            self._lock_directory(self._kept)
             self.directory = self._kept
         self._output = self.directory / "output.log"
         self._output.write_bytes(b"")  # What was written in another life is no reason of this one's failures.
+
+    def _lock_directory(self, kept: Path) -> None:
+        try:
+            kept.mkdir(parents=True, exist_ok=True)
+            self._lock = os.open(kept, os.O_RDONLY)
+            if not os.access(kept, os.W_OK):
+                raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
+        except OSError as error:
+            raise ServiceError(
+                f"{self.name} cannot keep its data in {kept}: {error.strerror}; name a directory that it can write to."
+            ) from error
+        try:
+            fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            raise ServiceError(f"{kept} is in use by another {self.name}; give each its own.") from None
 
     def _leave_directory(self) -> None:
         if self._kept is None and self.directory != Path():
@@ -189,8 +206,11 @@ class Service(Block):
 
     def _launch(self) -> None:
         self._wait_for_port()
-        self._process = self._run(self.command())
+        self._process = self._begin()
         self._wait_until_ready()
+
+    def _begin(self) -> Program:
+        return self._run(self.command())
 
     def _run(self, command: Sequence[str]) -> Process:
         try:
@@ -200,20 +220,21 @@ class Service(Block):
                 output=self._output,
                 environment=self.environment(),
                 user=self.user,
+                columns=self.columns,
             )
         except OSError as error:
             raise ServiceError(f"{self.name} could not be started: {error}.") from error
 
     def _run_to_its_end(self, command: Sequence[str]) -> None:
         """Run a program that has to be done before the service starts. Raises `ServiceError` if it fails."""
-        self._process = self._run(command)
+        self._process = process = self._run(command)
         try:
-            code = self._process.wait(self.patience)
+            code = process.wait(self.patience)
         except TimeoutError as error:
             raise ServiceError(self._failure(str(error))) from None
         if code != 0:
             raise ServiceError(self._failure(f"could not be prepared: {Path(command[0]).name} ended with {code}"))
-        self._process.kill()
+        process.kill()
         self._process = None
 
     def _wait_for_port(self) -> None:
@@ -241,89 +262,3 @@ class Service(Block):
     def _helps(self) -> list[str]:
         log = self.log.lower()
         return [cure for symptom, cure in self.hints.items() if symptom in log]
-
-
-class SharedService(Found, Service):
-    """A service that exists outside of tests as well: given by the environment, installed, or in a container.
-
-    One that is given is neither started nor stopped here, and can be neither killed nor paused.
-    """
-
-    image_port: ClassVar[int] = 0
-    """The port that the container listens on."""
-
-    def __init__(self, *, directory: Path | str | None = None) -> None:
-        super().__init__(directory=directory)
-        self.given = ""
-        """The address from the environment, where there is one."""
-        self._container: Container | None = None
-
-    def container(self) -> Container:
-        """The container that does the same."""
-        return Container(self.image, self.image_port)
-
-    def start(self) -> None:
-        self.require()
-        self.given = self.address()
-        if self.given:
-            self._wait_for_given()
-        elif self.is_installed():
-            super().start()
-        else:
-            self._start_container()
-
-    def stop(self) -> None:
-        if self._container is not None:
-            self._container.stop()
-            self._container, self.port = None, 0
-        super().stop()
-        self.given = ""
-
-    @property
-    def process(self) -> Process:
-        self._refuse_given("killed, paused or restarted")
-        return super().process
-
-    @property
-    def log(self) -> str:
-        return self._container.log if self._container is not None else super().log
-
-    def report(self) -> str:
-        if self.given:
-            return f"{self.name} at {without_password(self.given)} is given by {self.variable()}; its log is there."
-        return super().report()
-
-    # Private steps.
-
-    def _refuse_given(self, done: str) -> None:
-        if self.given:
-            raise ServiceError(
-                f"{self.name} is given by {self.variable()}, and what belongs to somebody else is not {done} here; "
-                "unset the variable to have one of your own."
-            )
-
-    def _wait_for_given(self) -> None:
-        if not ask_until(self._is_ready_at_last, self.patience_with_given):
-            where, self.given = without_password(self.given), ""
-            raise ServiceError(
-                f"{self.name} at {where} does not answer: start it, or unset {self.variable()} to have one of your own."
-            )
-
-    def _start_container(self) -> None:
-        self._container = self.container()
-        try:
-            self.port = self._container.start()
-            self._wait_until_ready()
-        except BaseException:
-            self.stop()
-            raise
-
-
-def ask_until(is_so: Callable[[], bool], timeout: float) -> bool:
-    """Ask again and again until it is so; False if it was not within `timeout` seconds."""
-    deadline = time.monotonic() + timeout
-    while not is_so():
-        if time.monotonic() > deadline:
-            return False
-        time.sleep(ASK_AGAIN)
-    return True

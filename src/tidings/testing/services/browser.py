@@ -8,7 +8,7 @@ import shutil
 from collections.abc import Mapping
 from contextlib import AsyncExitStack, suppress
 from types import TracebackType
-from typing import TYPE_CHECKING, ClassVar, Self
+from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 import httpx2
 
@@ -32,6 +32,7 @@ SWITCHES = (
     "--disable-background-networking",
     "--disable-component-update",
     "--disable-sync",
+    "--hide-scrollbars",  # A page is as wide as it was asked for.
     "--log-level=3",  # It complains of every desktop service that a server does not have.
 )
 
@@ -63,16 +64,23 @@ class Browser(Service):
 
     # Pages.
 
-    async def page(self, *, width: int = 1280, height: int = 800, dark: bool = False) -> Page:
+    async def page(
+        self, *, width: int = 1280, height: int = 800, dark: bool = False, phone: bool = False, **options: Any
+    ) -> Page:
         """An empty page of its own: without cookies, storage or cache of others. It is closed with the block.
 
-        `width` and `height` are in CSS pixels; `dark` is what the person prefers. Raises `ServiceError` outside of an
-        asynchronous block.
+        `width` and `height` are in CSS pixels; `dark` is what the person prefers; a `phone` is touched, and heeds what
+        the page says of its viewport. Further `options` are those of Playwright's `new_context`, such as `locale`.
+        Raises `ServiceError` outside of an asynchronous block.
         """
         if self._chromium is None:
             raise ServiceError("Pages are there in an asynchronous block: async with Browser() as browser.")
         context = await self._chromium.new_context(
-            viewport={"width": width, "height": height}, color_scheme="dark" if dark else "light"
+            viewport={"width": width, "height": height},
+            color_scheme="dark" if dark else "light",
+            is_mobile=phone,
+            has_touch=phone,
+            **options,
         )
         page = await context.new_page()
         self._listen(page)

@@ -10,9 +10,10 @@ from pathlib import Path
 from typing import Any, ClassVar
 from urllib.parse import urlsplit
 
-from tidings.testing.services.base import HOST, SharedService
+from tidings.testing.services.base import HOST
 from tidings.testing.services.block import ServiceError
 from tidings.testing.services.container import Container
+from tidings.testing.services.shared import SharedService
 
 
 class NatsServer(SharedService):
@@ -55,7 +56,8 @@ class NatsServer(SharedService):
         return [program, "-a", HOST, "-p", str(self.port), *storage, *self._arguments]
 
     def container(self) -> Container:
-        return Container(self.image, self.image_port, arguments=["-js"] if self._jetstream else [])
+        arguments = ["-p", str(self.image_port), *(["-js"] if self._jetstream else []), *self._arguments]
+        return Container(self.image, self.image_port, published=self.port, arguments=arguments)
 
     def is_ready(self) -> bool:
         info = self.info()

@@ -23,7 +23,7 @@ class TidingsNode(Service):
     ...     node.websocket, node.url
 
     `arguments` are further ones of `tidings serve`, `environment` is added to this process's own, in which settings of
-    Tidings are left out: they would win over a test's.
+    Tidings are left out: they would win over a test's. With `columns` it writes to a terminal of that width.
     """
 
     name = "tidings"
@@ -35,11 +35,13 @@ class TidingsNode(Service):
         *,
         arguments: Sequence[str] = (),
         environment: Mapping[str, str] | None = None,
+        columns: int | None = None,
     ) -> None:
         super().__init__()
         self._settings = settings or {}
         self._arguments = arguments
         self._variables = environment or {}
+        self.columns = columns
 
     @property
     def url(self) -> str:
@@ -51,17 +53,20 @@ class TidingsNode(Service):
         """Where clients of the Centrifuge protocol connect."""
         return f"{self.url.replace('http', 'ws', 1)}/connection/websocket"
 
+    @property
+    def config(self) -> Path:
+        """The file with its settings, for commands of `tidings` beside it."""
+        return self.directory / "tidings.toml"
+
     def prepare(self) -> None:
-        (self.directory / "tidings.toml").write_text("".join(toml(self._settings)))
+        self.config.write_text("".join(toml(self._settings)))
 
     def command(self) -> list[str]:
-        config = str(self.directory / "tidings.toml")
-        command = [sys.executable, "-m", "tidings.cli", "serve", "--config", config]
+        command = [sys.executable, "-m", "tidings.cli", "serve", "--config", str(self.config)]
         return [*command, "--host", HOST, "--port", str(self.port), *self._arguments]
 
     def environment(self) -> Mapping[str, str]:
-        own = {name: value for name, value in os.environ.items() if not name.startswith("TIDINGS_")}
-        return {**own, **self._variables}
+        return {**environment(), **self._variables}
 
     def is_ready(self) -> bool:
         return _answers(f"{self.url}/health/live")
@@ -72,7 +77,8 @@ class AsgiApp(Service):
 
     `folder` is where its module is, `server` one of "uvicorn" and "hypercorn", `options` are further ones of that
     server, `environment` is added to this process's own. Ready is who accepts connections; with `ready_path` who
-    answers there with success.
+    answers there with success. When it is asked to stop, requests that are under way have `grace` seconds to end: a
+    long poll that a test has left open holds nobody up for longer.
     """
 
     name = "app"
@@ -93,6 +99,7 @@ class AsgiApp(Service):
         options: Sequence[str] = (),
         environment: Mapping[str, str] | None = None,
         ready_path: str = "",
+        grace: int = 2,
     ) -> None:
         super().__init__()
         self.application = application
@@ -101,6 +108,7 @@ class AsgiApp(Service):
         self._options = options
         self._variables = environment or {}
         self._ready_path = ready_path
+        self._grace = str(grace)
         if server not in ("uvicorn", "hypercorn"):
             raise ServiceError(f"There is no server {server!r} for an application: name uvicorn or hypercorn.")
 
@@ -113,11 +121,11 @@ class AsgiApp(Service):
         return f"ws://{HOST}:{self.port}{path}"
 
     def command(self) -> list[str]:
-        where = {
-            "uvicorn": ["--host", HOST, "--port", str(self.port), "--app-dir", str(self._folder)],
-            "hypercorn": ["--bind", f"{HOST}:{self.port}"],
+        how = {
+            "uvicorn": ["--host", HOST, "--port", str(self.port), "--timeout-graceful-shutdown", self._grace],
+            "hypercorn": ["--bind", f"{HOST}:{self.port}", "--graceful-timeout", self._grace],
         }[self._server]
-        return [sys.executable, "-m", self._server, self.application, *where, *self._options]
+        return [sys.executable, "-m", self._server, self.application, *how, *self._options]
 
     def environment(self) -> Mapping[str, str]:
         path = os.pathsep.join(filter(None, [str(self._folder), os.environ.get("PYTHONPATH", "")]))
@@ -134,6 +142,11 @@ def accepts(port: int) -> bool:
     except OSError:
         return False
     return True
+
+
+def environment() -> dict[str, str]:
+    """This process's environment, without settings of Tidings."""
+    return {name: value for name, value in os.environ.items() if not name.startswith("TIDINGS_")}
 
 
 def toml(settings: Mapping[str, Any], path: tuple[str, ...] = ()) -> Iterator[str]:

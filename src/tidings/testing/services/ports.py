@@ -19,8 +19,8 @@ FIRST, LAST = 20_000, 32_000
 
 LOCKS = Path("/tmp/tidings-ports")  # noqa: S108, ports are the machine's, so the place is the same whatever TMPDIR says
 
-_held: dict[int, int] = {}
-"""The open files that keep the locks, by port."""
+_held: dict[str, int] = {}
+"""The open files that keep the locks, by name."""
 
 
 def reserve() -> int:
@@ -31,26 +31,31 @@ def reserve() -> int:
     offset = random.randrange(LAST - FIRST)  # noqa: S311, nothing secret
     for step in range(LAST - FIRST):
         port = FIRST + (offset + step) % (LAST - FIRST)
-        if port not in _held and _lock(port):
+        if claim(str(port)):
             if is_free(port):
                 return port
             release(port)
-    raise OSError(f"no free port between {FIRST} and {LAST}")
+    raise OSError(f"no free port between {FIRST} and {LAST}: end programs that listen there")
 
 
 def release(port: int) -> None:
     """Give a port back. Repeating it is harmless."""
-    if (lock := _held.pop(port, None)) is not None:
-        os.close(lock)
+    disclaim(str(port))
 
 
-def _lock(port: int) -> bool:
+def claim(name: str) -> bool:
+    """Take something that test processes of this machine share, such as a database of one server, for this one alone.
+
+    False if it is taken, by this process or another one. It is ours until `disclaim`, or until this process ends.
+    """
+    if name in _held:
+        return False
     directory = LOCKS if LOCKS.parent.is_dir() else Path(tempfile.gettempdir()) / LOCKS.name
     if not directory.is_dir():
         directory.mkdir(mode=0o777, exist_ok=True)
         directory.chmod(0o1777)  # Every user of the machine locks here, and nobody removes what is somebody else's.
     try:
-        file = _open(directory / str(port))
+        file = _open(directory / name)
     except PermissionError:
         return False
     try:
@@ -58,12 +63,18 @@ def _lock(port: int) -> bool:
     except OSError:
         os.close(file)
         return False
-    _held[port] = file
+    _held[name] = file
     return True
 
 
+def disclaim(name: str) -> None:
+    """Let others have it. Repeating it is harmless."""
+    if (lock := _held.pop(name, None)) is not None:
+        os.close(lock)
+
+
 def _open(path: Path) -> int:
-    """The file of a port. Kernels may refuse to create what is there already and somebody else's, not to read it."""
+    """The file of a lock. Kernels may refuse to create what is there already and somebody else's, not to read it."""
     with suppress(FileNotFoundError):
         return os.open(path, os.O_RDONLY)
     return os.open(path, os.O_RDONLY | os.O_CREAT, 0o644)

@@ -11,16 +11,17 @@ import socket
 import struct
 import subprocess
 import uuid
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 from signal import Signals
 from typing import ClassVar
 from urllib.parse import unquote, urlsplit, urlunsplit
 
-from tidings.testing.services.base import HOST, SharedService
+from tidings.testing.services.base import HOST
 from tidings.testing.services.block import Missing, ServiceError
 from tidings.testing.services.container import Container
+from tidings.testing.services.shared import SharedService
 
 USER = "postgres"
 STARTING_UP = b"C57P03\x00"
@@ -40,6 +41,9 @@ class PostgresServer(SharedService):
     programs = ("initdb", "postgres")
     folders = ("usr/lib/postgresql/*/bin", "usr/pgsql-*/bin", "usr/local/pgsql/bin")
     package = "postgresql"
+    account: ClassVar[str] = USER
+    """The user of this machine as whom it runs where the tests run as root."""
+
     image, image_port = "postgres:18-alpine", 5432
     stop_signal = Signals.SIGINT  # By SIGTERM it waits until all clients have gone.
     hints: ClassVar[Mapping[str, str]] = {
@@ -56,7 +60,7 @@ class PostgresServer(SharedService):
 
     def __init__(self, *, directory: Path | str | None = None, **options: str) -> None:
         super().__init__(directory=directory)
-        self.user = USER if os.geteuid() == 0 else None  # PostgreSQL refuses to run as root.
+        self.user = self.account if os.geteuid() == 0 else None  # PostgreSQL refuses to run as root.
         self._options = options
         self._made: list[str] = []
 
@@ -88,31 +92,26 @@ class PostgresServer(SharedService):
         `url` names another database than `self.url`. Raises `ServiceError` with what PostgreSQL says against it.
         """
         address, password = for_libpq(url or self.url)
+        words = ["-XAtq", "-v", "ON_ERROR_STOP=1", "-c", statement, "-d", address]
+        own = {"PGCONNECT_TIMEOUT": "5", **({"PGPASSWORD": password} if password else {})}
         try:
-            told = subprocess.run(
-                [self._psql(), "-XAtq", "-v", "ON_ERROR_STOP=1", "-c", statement, "-d", address],
-                env={**os.environ, "PGCONNECT_TIMEOUT": "5", **({"PGPASSWORD": password} if password else {})},
-                stdin=subprocess.DEVNULL,
-                capture_output=True,
-                text=True,
-                timeout=self.patience,
-                check=False,
-            )
+            code, answer, complaint = self._run_psql(words, own)
         except subprocess.TimeoutExpired:
             raise ServiceError(f"{self.name} did not answer within {self.patience:g} s: {statement}") from None
-        if told.returncode != 0:
-            raise ServiceError(f"{self.name} refused: {statement}\n{told.stderr.strip()}")
-        return told.stdout.rstrip("\n")
+        if code != 0:
+            raise ServiceError(f"{self.name} refused: {statement}\n{complaint.strip()}")
+        return answer.rstrip("\n")
 
     # How it starts and stops.
 
     @classmethod
     def require(cls) -> None:
         super().require()
-        if os.geteuid() == 0 and not cls.address() and cls.is_installed() and not _exists(USER):
+        if os.geteuid() == 0 and not cls.address() and cls.is_installed() and not _exists(cls.account):
             raise Missing(
-                f"{cls.name} refuses to run as root, and there is no user {USER} to run as: adduser --system {USER}, "
-                f"or run the tests as somebody else, or name a running one in {cls.variables[0]}."
+                f"{cls.name} refuses to run as root, and there is no user {cls.account} to run as: "
+                f"adduser --system {cls.account}, or run the tests as somebody else, or name a running one in "
+                f"{cls.variables[0]}."
             )
 
     def prepare(self) -> None:
@@ -129,17 +128,13 @@ class PostgresServer(SharedService):
     def command(self) -> list[str]:
         program = self.find("postgres")
         assert program is not None
-        settings = {
+        own = {
             "port": str(self.port),
             "listen_addresses": HOST,
             "unix_socket_directories": "",
             "dynamic_shared_memory_type": "mmap",  # In the directory, which is removed, and not in /dev/shm.
-            "fsync": "off",
-            "full_page_writes": "off",
-            "log_checkpoints": "off",
-            **self._options,
         }
-        return [program, "-D", str(self.data), *(part for item in settings.items() for part in ("-c", "=".join(item)))]
+        return [program, "-D", str(self.data), *self._settings(own)]
 
     def environment(self) -> Mapping[str, str]:
         own = {name: value for name, value in os.environ.items() if not name.startswith(("PG", "LC_"))}
@@ -153,7 +148,13 @@ class PostgresServer(SharedService):
         return False
 
     def container(self) -> Container:
-        return Container(self.image, self.image_port, environment={"POSTGRES_HOST_AUTH_METHOD": "trust"})
+        return Container(
+            self.image,
+            self.image_port,
+            published=self.port,
+            arguments=["postgres", *self._settings({})],
+            environment={"POSTGRES_HOST_AUTH_METHOD": "trust"},
+        )
 
     def stop(self) -> None:
         if self.given:
@@ -165,6 +166,30 @@ class PostgresServer(SharedService):
         super().stop()
 
     # Private steps.
+
+    def _settings(self, own: Mapping[str, str]) -> list[str]:
+        """What is asked of it, wherever it runs, as words of a command line."""
+        fast = {"fsync": "off", "full_page_writes": "off", "log_checkpoints": "off"}
+        return [word for item in {**own, **fast, **self._options}.items() for word in ("-c", "=".join(item))]
+
+    def _run_psql(self, words: Sequence[str], own: Mapping[str, str]) -> tuple[int, str, str]:
+        """Its exit code, answer and complaint. Whoever has the server in a container need not have psql."""
+        if self._container is not None:
+            outside, inside = f"{HOST}:{self.port}", f"{HOST}:{self.image_port}"
+            code, written = self._container.run(
+                ["psql", *(word.replace(outside, inside) for word in words)], environment=own
+            )
+            return code, written, written
+        told = subprocess.run(
+            [self._psql(), *words],
+            env={**os.environ, **own},
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            timeout=self.patience,
+            check=False,
+        )
+        return told.returncode, told.stdout, told.stderr
 
     def _psql(self) -> str:
         """Debian's own on the path is a script that looks for this one."""
@@ -186,6 +211,8 @@ class PostgresServer(SharedService):
 
         By it two servers in one directory notice each other. One that ends in order removes both it and the file.
         """
+        if self.directory == Path():  # It runs in a container, which takes its memory along.
+            return -1
         with suppress(OSError, ValueError, IndexError):
             return int((self.data / "postmaster.pid").read_text().splitlines()[6].split()[1])
         return -1

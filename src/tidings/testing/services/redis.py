@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import re
+import shlex
 import subprocess
 from collections.abc import Mapping
 from contextlib import suppress
 from functools import cache
+from itertools import chain
 from pathlib import Path
 from typing import Any, ClassVar
 from urllib.parse import quote
@@ -17,8 +19,10 @@ from redis.connection import ConnectionPool
 from redis.exceptions import RedisError
 from redis.retry import Retry
 
-from tidings.testing.services.base import HOST, SharedService
+from tidings.testing.services.base import HOST
 from tidings.testing.services.block import ServiceError
+from tidings.testing.services.container import Container
+from tidings.testing.services.shared import SharedService
 
 SHORT = 1.0
 """Seconds for an answer of a server of this machine that is well."""
@@ -67,8 +71,7 @@ class RedisServer(SharedService):
         if redis_version(redis_program()) >= (7, 0):
             own["enable-debug-command"] = "local"  # Faults let a server sleep.
             own["shutdown-timeout"] = "0"  # It need not wait for its replicas.
-        saving = {"appendonly": "yes", "appendfsync": "always"} if self._persistent else {"save": ""}
-        return {**own, **saving, **{name.replace("_", "-"): value for name, value in self._options.items()}}
+        return {**own, **self._wishes()}
 
     def prepare(self) -> None:
         lines = [f"{name} {value or QUOTED_NOTHING}\n" for name, value in self.directives().items()]
@@ -76,6 +79,14 @@ class RedisServer(SharedService):
 
     def command(self) -> list[str]:
         return [redis_program(), str(self.directory / "redis.conf")]
+
+    def container(self) -> Container:
+        """The image's Redis, open to those who come through the published port, which is on the loopback only."""
+        own = {"protected-mode": "no", "enable-debug-command": "yes", "shutdown-timeout": "0"}
+        words = [(f"--{name}", *(shlex.split(value) or [""])) for name, value in {**own, **self._wishes()}.items()]
+        return Container(
+            self.image, self.image_port, published=self.port, arguments=["redis-server", *chain.from_iterable(words)]
+        )
 
     def is_ready(self) -> bool:
         with suppress(RedisError, OSError):
@@ -97,6 +108,11 @@ class RedisServer(SharedService):
                 "name another database that is only for tests, such as redis://…/9, or unset the variable."
             )
         self.ask("FLUSHDB")
+
+    def _wishes(self) -> Mapping[str, str]:
+        """What is asked of it, wherever it runs."""
+        saving = {"appendonly": "yes", "appendfsync": "always"} if self._persistent else {"save": ""}
+        return {**saving, **{name.replace("_", "-"): value for name, value in self._options.items()}}
 
 
 class RedisMember(RedisServer):

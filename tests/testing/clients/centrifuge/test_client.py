@@ -293,6 +293,20 @@ class TestRecovery:
         backend.publish(plain, "x")
         assert (await mine.receive()).data == "x"
 
+    async def test_a_subscription_goes_on_as_long_as_its_connection(
+        self, ada: Client, channel: Callable[[str], str]
+    ) -> None:
+        """Until it is taken up again, also while another connection is there."""
+        subscription = await ada.subscribe(channel("chat"))
+        assert subscription.is_active
+        ada.drop()
+        await ada.expect_closed()
+        assert not subscription.is_active
+        await ada.connect()
+        assert not subscription.is_active
+        await ada.resubscribe(subscription)
+        assert subscription.is_active
+
     async def test_what_this_client_ended_is_not_taken_up(self, ada: Client, channel: Callable[[str], str]) -> None:
         subscription = await ada.subscribe(channel("chat"))
         await ada.unsubscribe(subscription)

@@ -38,6 +38,17 @@ class Room:
                 await connection.send(message if isinstance(message, str) else json.dumps(message))
 
 
+class Late(CentrifugeScript):
+    """Understands the Centrifuge protocol, and asks for nothing at the beginning."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.answers = 0
+
+    def greeting(self, number: int) -> bytes:
+        return b""
+
+
 @pytest.mark.shell
 @pytest.mark.asyncio(loop_factories=["uvloop", "asyncio"])
 class TestCrowd:
@@ -52,6 +63,40 @@ class TestCrowd:
             assert all(member.state == "open" for member in crowd)
         assert crowd.closes == {1000: 50}
         assert crowd.failures == []
+
+    async def test_a_crowd_of_nobody_proves_nothing(self) -> None:
+        """Neither one that is empty, nor one that nobody opens, nor one of which all were refused."""
+        for count, concurrency in ((0, 100), (-1, 100), (3, 0)):
+            with pytest.raises(ValueError, match="a crowd is of 1 client at least and opens 1 at a time"):
+                ManyClients(count, "ws://127.0.0.1:9/", concurrency=concurrency)
+        async with ManyClients(3, "ws://127.0.0.1:9/", may_fail=True) as crowd:
+            with pytest.raises(CrowdError, match="None of 3 clients became ready"):
+                await crowd.wait_all(1)
+
+    async def test_a_crowd_opens_once(self) -> None:
+        async with serving(echo) as url:
+            crowd = ManyClients(2, url)
+            async with crowd:
+                pass
+            with pytest.raises(CrowdError, match="make another ManyClients"):
+                await crowd.open()
+
+    async def test_one_waits_for_a_crowd_at_a_time(self) -> None:
+        async with serving(echo) as url, ManyClients(2, url) as crowd:
+            first = asyncio.create_task(crowd.wait_all(1))
+            await asyncio.sleep(0)
+            with pytest.raises(RuntimeError, match="is waited for already"):
+                await crowd.wait_all(1)
+            crowd.send(None)
+            await first
+
+    async def test_an_error_that_is_answered_later_refuses_nobody(self) -> None:
+        """It is the answer to what the test has let everybody say."""
+        async with serving(echo) as url, ManyClients(2, url, script=Late()) as crowd:
+            crowd.send({"id": 7, "error": {"code": 108, "message": "not available"}})
+            crowd.send({"push": {"channel": "news", "pub": {"data": 1}}})
+            await crowd.wait_all(1)
+            assert crowd.ready == 2
 
     async def test_each_says_its_greeting(self) -> None:
         """The answers to it are not counted; what a test lets them say later is."""
@@ -96,6 +141,18 @@ class TestCrowd:
         assert lines[0] == f"20 of 20 clients have not received 2 messages, not within {SHORT} s:"
         assert lines[1] == "  #0: 1, open"
         assert lines[-1] == "  … and 10 more"
+
+    async def test_the_end_of_all_is_waited_for(self) -> None:
+        """And who is there still is named."""
+        room = Room()
+        async with serving(room) as url, ManyClients(3, url) as crowd:
+            await room.there[0].close(4001, "enough")
+            with pytest.raises(CrowdError, match=rf"2 of 3 clients were not closed within {SHORT} s:\n  #\d: open\n"):
+                await crowd.wait_closed(timeout=SHORT)
+            for connection in room.there[1:]:
+                await connection.close(4002)
+            assert await crowd.wait_closed() == {4001: 1, 4002: 2}
+            assert await crowd.wait_closed() == crowd.closes
 
     async def test_a_wait_ends_when_somebody_is_gone(self) -> None:
         room = Room()

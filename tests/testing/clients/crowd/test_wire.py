@@ -73,3 +73,14 @@ def test_bytes_may_come_in_any_pieces(payloads: list[bytes], data: st.DataObject
     pieces = [said[start:end] for start, end in zip([0, *cuts], [*cuts, len(said)], strict=True)]
     heard = [message for piece in pieces for message in frames.feed(piece)]
     assert heard == [(BINARY, payload) for payload in payloads]
+
+
+@pytest.mark.timeout(20)
+def test_a_huge_message_in_small_pieces() -> None:
+    """Each piece is appended in place, and not to a copy of all before it."""
+    size, piece = 32 * 2**20, bytes(4096)
+    frames = Frames()
+    assert list(frames.feed(b"\x82\x7f" + size.to_bytes(8, "big"))) == []
+    found = [message for _ in range(size // len(piece)) for message in frames.feed(piece)]
+    assert [(opcode, len(content)) for opcode, content in found] == [(2, size)]
+    assert list(frames.feed(b"\x81\x01a")) == [(1, b"a")]

@@ -20,7 +20,7 @@ end
 local function open_stream(meta, stream, offered_epoch)
     local got = redis.call('HMGET', meta, 'e', 'o', 't', 'r', 'v', 've')
     local state = { e = got[1], o = tonumber(got[2] or '0'), t = got[3] or '0', r = got[4],
-                    v = tonumber(got[5] or '0'), ve = got[6] or '' }
+                    v = got[5] or '0', ve = got[6] or '' }
     local reign = reign_now()
     if not state.e then
         redis.call('DEL', stream) -- whatever an earlier life left behind has that life's offsets

@@ -72,7 +72,7 @@ def payload(value: Any) -> Raw:
     """A value as the payload of a command: JSON, or `bytes` as they are. `None` is no payload; JSON's is b"null"."""
     if value is None:
         return NOTHING
-    return Raw(value if isinstance(value, bytes) else msgspec.json.encode(value))
+    return Raw(bytes(value) if isinstance(value, bytes | bytearray | memoryview) else msgspec.json.encode(value))
 
 
 def value_of(raw: Raw) -> Any:

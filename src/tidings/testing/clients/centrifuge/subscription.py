@@ -24,8 +24,9 @@ class Subscription(Stream[Publication]):
         self.channel = channel
         self.request = request
         self.result = SubscribeResult()
-        self.is_active = False
-        """Whether it goes on now."""
+        self._lasts = False
+        """Whether nobody has ended it; its connection may have ended."""
+        self._connection = 0
         self.ending: Closing | None = None
         """The code and reason with which the server has ended it, if it has."""
         self.joins = Stream[ClientInfo](record, f"join in {channel}")
@@ -36,6 +37,13 @@ class Subscription(Stream[Publication]):
     def __repr__(self) -> str:
         state = "active" if self.is_active else f"ended {self.ending}" if self.ending else "inactive"
         return f"<Subscription {self.channel!r}, {state}, {len(self.received)} publications>"
+
+    @property
+    def is_active(self) -> bool:
+        """Whether it goes on now: nobody has ended it, and its connection is there."""
+        record = self._record
+        is_open = record.closing is None and record.failure is None
+        return self._lasts and is_open and self._connection == record.connections
 
     @property
     def is_server_side(self) -> bool:
@@ -63,16 +71,17 @@ class Subscription(Stream[Publication]):
     # What the client puts in.
 
     def begin(self, result: SubscribeResult) -> None:
-        self.result, self.is_active, self.ending = result, True, None
+        self.result, self._lasts, self.ending = result, True, None
+        self._connection = self._record.connections
         self._position = Position(result.offset, result.epoch)
 
     def end(self, ending: Closing | None = None) -> None:
-        self.is_active, self.ending = False, ending
+        self._lasts, self.ending = False, ending
 
     @property
     def comes_back(self) -> bool:
         """Whether a client that reconnects subscribes again."""
-        return self.is_active or (self.ending is not None and self.ending.code >= COMES_BACK)
+        return self._lasts or (self.ending is not None and self.ending.code >= COMES_BACK)
 
     def put(self, letter: Letter[Publication]) -> None:
         super().put(letter)

@@ -10,12 +10,12 @@ from collections.abc import Callable, Iterator, Mapping
 from ssl import SSLContext
 from types import TracebackType
 from typing import NamedTuple, Self
-from urllib.parse import urlsplit
 
 from tidings.testing.clients.crowd.limits import shortage
 from tidings.testing.clients.crowd.member import Member
 from tidings.testing.clients.crowd.script import PlainScript, Script
 from tidings.testing.clients.crowd.wire import TEXT, request
+from tidings.testing.clients.socket import PORTS, websocket_address
 from tidings.testing.clients.transcript import Direction, Frame
 
 FAREWELL = 2.0
@@ -62,15 +62,15 @@ class ManyClients:
         may_fail: bool = False,
         on_frame: Callable[[int, Frame], None] | None = None,
     ) -> None:
+        if count < 1 or concurrency < 1:
+            raise ValueError(f"a crowd is of 1 client at least and opens 1 at a time, not {count} and {concurrency}")
+        self._address = websocket_address(url)
+        self._host = self._address.hostname or ""
         self.url = url
         self.script: Script = PlainScript() if script is None else script
         self.members = [Member(self, number) for number in range(count)]
         self.failures: list[Failure] = []
         self.patience = patience
-        self._address = urlsplit(url)
-        self._host = self._address.hostname or ""
-        if self._address.scheme not in ("ws", "wss") or not self._host:
-            raise ValueError(f"{url!r} is not the address of a WebSocket; it has to be like ws://127.0.0.1:8000/ws")
         self.request = request(self._address, headers or {}, self.script.subprotocol)
         self._ssl = ssl if self._address.scheme != "wss" or ssl is not None else True
         self._concurrency = concurrency
@@ -137,7 +137,9 @@ class ManyClients:
     # What a test does.
 
     async def open(self) -> None:
-        """Open all. Raises `CrowdError` if one does not become ready, and has then closed the others."""
+        """Open all, once. Raises `CrowdError` if one does not become ready, and has then closed the others."""
+        if self.is_leaving or self._opening or self.failures:
+            raise CrowdError("A crowd opens once, since it counts from its beginning: make another ManyClients.")
         if lack := await asyncio.to_thread(shortage, len(self.members)):
             raise CrowdError(lack)
         left = iter(self.members)
@@ -157,9 +159,13 @@ class ManyClients:
         """Wait until every client that became ready has received so many messages in all.
 
         Raises `CrowdError` if that takes longer than `timeout` seconds, or cannot happen any more because one that
-        has fewer was closed. One wait at a time.
+        has fewer was closed, or none ever became ready. One wait at a time: another is a `RuntimeError`.
         """
         limit = self.patience if timeout is None else timeout
+        if self._caught_up is not None:
+            raise RuntimeError("This crowd is waited for already; wait for it once more after that.")
+        if not any(member.was_ready for member in self.members):
+            raise CrowdError(f"None of {len(self):,} clients became ready, so that there is nobody to wait for.")
         self._wanted = count
         self._behind = {one.number for one in self.members if one.was_ready and one.received < count}
         self._caught_up = asyncio.get_running_loop().create_future()
@@ -173,6 +179,19 @@ class ManyClients:
             self._caught_up = None
         if self._behind:
             raise CrowdError(self._laggards(count, limit))
+
+    async def wait_closed(self, *, timeout: float | None = None) -> Counter[int]:
+        """Wait until every connection has ended, and return how many have, by code.
+
+        Raises `CrowdError` if that takes longer than `timeout` seconds.
+        """
+        limit = self.patience if timeout is None else timeout
+        if not await self._are_gone(limit):
+            lines = self._first([f"#{one.number}: {one.state}" for one in self.members if one.closing is None])
+            raise CrowdError(
+                f"{self._connected:,} of {len(self):,} clients were not closed within {limit:g} s:\n{lines}"
+            )
+        return self.closes
 
     def send(self, value: object) -> None:
         """Let every client that is ready send a value: `bytes` and `str` as they are, anything else as JSON."""
@@ -236,7 +255,7 @@ class ManyClients:
                     await self._open(member)
             except TimeoutError:
                 member.refused = f"was not ready within {self.patience:g} s"
-            except OSError as error:
+            except (OSError, UnicodeError) as error:
                 member.refused = str(error)
             if member.refused:
                 self.failures.append(Failure(member.number, member.refused))
@@ -247,7 +266,7 @@ class ManyClients:
     async def _open(self, member: Member) -> None:
         loop = asyncio.get_running_loop()
         member.settled = loop.create_future()
-        port = self._address.port or {"wss": 443}.get(self._address.scheme, 80)
+        port = self._address.port or PORTS[self._address.scheme]
         await loop.create_connection(lambda: member, self._host, port, ssl=self._ssl)
         await member.settled
         member.settled = None

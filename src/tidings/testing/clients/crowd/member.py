@@ -152,7 +152,7 @@ class Member(asyncio.Protocol):
                 self.transport.close()
 
     def _heed(self, heard: Heard) -> None:
-        if heard.refusal:
+        if heard.refusal and not self.was_ready:  # Later ones answer what the test has sent.
             self._refuse(heard.refusal)
         if heard.reply:
             self.pings += 1

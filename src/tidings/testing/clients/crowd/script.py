@@ -14,7 +14,6 @@ from typing import Any, Protocol
 import msgspec
 from msgspec import Raw
 
-from tidings.testing.clients.centrifuge.encoding import payload
 from tidings.testing.clients.crowd.wire import BINARY, TEXT, frame
 from tidings.wire.centrifuge.messages import Command, ConnectRequest, SubscribeRequest
 
@@ -167,10 +166,10 @@ _PING = _Reply()
 
 
 def framed(value: Any) -> bytes:
-    """A value as a frame."""
-    if isinstance(value, bytes):
-        return frame(BINARY, value)
-    return frame(TEXT, value.encode() if isinstance(value, str) else bytes(payload(value)))
+    """A value as a frame: bytes as a binary one, a `str` as text, anything else as JSON."""
+    if isinstance(value, bytes | bytearray | memoryview):
+        return frame(BINARY, bytes(value))
+    return frame(TEXT, value.encode() if isinstance(value, str) else msgspec.json.encode(value))
 
 
 _PONG = frame(TEXT, b"{}")

@@ -63,23 +63,32 @@ class Frames:
     __slots__ = ("_buffer", "_fragments", "_opcode")
 
     def __init__(self) -> None:
-        self._buffer = b""
+        self._buffer: bytes | bytearray = b""
         self._opcode = 0
         self._fragments: list[bytes] = []
 
     def feed(self, data: bytes) -> Iterator[tuple[int, bytes]]:
         """Raises `Malformed`."""
-        buffer = self._buffer + data if self._buffer else data
+        buffer = self._appended(data)
         at = 0
         while (bounds := _bounds(buffer, at)) is not None:
             start, end = bounds
-            first, payload = buffer[at], buffer[start:end]
+            first, payload = buffer[at], bytes(buffer[start:end])
             at = end
             if first & _FIN and first & 0x0F != _CONTINUATION:
                 yield first & 0x0F, payload
             else:
                 yield from self._fragment(first, payload)
-        self._buffer = buffer[at:]
+        self._buffer = buffer[at:] if at else buffer
+
+    def _appended(self, data: bytes) -> bytes | bytearray:
+        """What is there, in place from the second piece on: a huge message comes in thousands of them."""
+        if not self._buffer:
+            return data
+        if isinstance(self._buffer, bytes):
+            self._buffer = bytearray(self._buffer)
+        self._buffer += data
+        return self._buffer
 
     def _fragment(self, first: int, payload: bytes) -> Iterator[tuple[int, bytes]]:
         """A part of a message. Control frames, which are never in parts, may come in between (section 5.4)."""
@@ -91,7 +100,7 @@ class Frames:
             yield self._opcode, whole
 
 
-def _bounds(buffer: bytes, at: int) -> tuple[int, int] | None:
+def _bounds(buffer: bytes | bytearray, at: int) -> tuple[int, int] | None:
     """Where the payload of the next frame begins and ends; None while the frame is not whole."""
     there = len(buffer) - at
     if there < 2:

@@ -2,7 +2,8 @@
 
 What is delivered was published before, in that channel and with that payload. What failed is not delivered; what is
 unknown may be. Within an epoch an offset belongs to one publication and a publication to one offset, whoever says so:
-an acknowledgement, a delivery, or what somebody reads in the history.
+an acknowledgement, a delivery, or what somebody reads in the history. Offsets only grow: a call that began after
+another one had returned gets the larger one, otherwise the stream went back.
 """
 
 from __future__ import annotations
@@ -19,7 +20,8 @@ from tidings.testing.delivery.run import Run
 
 def truth(run: Run, rules: Rules) -> Violation | None:
     """The first delivery of something that was not published, or not so."""
-    return first([next(_untrue(run), None), *(_of_conflict(*conflict, run) for conflict in run.places.conflicts[:1])])
+    conflicts = [*run.places.conflicts, *run.places.returns]
+    return first([next(_untrue(run), None), *(_of_conflict(*conflict, run) for conflict in conflicts)])
 
 
 def _untrue(run: Run) -> Iterator[Violation]:
