@@ -38,7 +38,9 @@ def main() -> None:
     if plan.kill_at + plan.down >= plan.seconds:
         parser.error("Redis has to be back before the last publication: --kill-at and --down are less than --seconds")
     if any(path.is_peer for path in paths) and not File(arguments.peers).exists():
-        parser.error(f"{arguments.peers} is missing: `make bench-faults` installs the peers, or leave them out of --paths")
+        parser.error(
+            f"{arguments.peers} is missing: `make bench-faults` installs the peers, or leave them out of --paths"
+        )
     bystanders = Bystanders()
     console = Console(width=None if sys.stdout.isatty() else 160)
     try:
@@ -68,16 +70,18 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--seconds", type=float, default=14.0, help="how long is published")
     parser.add_argument("--kill-at", type=float, default=3.0, help="after how many seconds Redis is killed")
     parser.add_argument("--down", type=float, default=2.0, help="for how many seconds it stays away")
-    parser.add_argument("--at-once", type=int, default=1, help="how many paths run beside each other, each on a Redis of its own")
+    parser.add_argument(
+        "--at-once", type=int, default=1, help="how many paths run beside each other, each on a Redis of its own"
+    )
     parser.add_argument("--peers", default=PEERS, metavar="PYTHON", help="the Python in which the peers are installed")
     parser.add_argument("--json", type=File, metavar="FILE", help="write every round's figures")
-    parser.add_argument("--markdown", type=File, metavar="FILE", help="write the table, between FILE's marks if it has any")
+    parser.add_argument(
+        "--markdown", type=File, metavar="FILE", help="write the table, between FILE's marks if it has any"
+    )
     return parser
 
 
-def _run(
-    paths: Sequence[Path], plan: Plan, rounds: int, at_once: int, peers: str, console: Console
-) -> Outcomes:
+def _run(paths: Sequence[Path], plan: Plan, rounds: int, at_once: int, peers: str, console: Console) -> Outcomes:
     """A B C A B C …, so that all paths meet the same weather."""
     columns = (BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(), TextColumn("{task.description}"))
     outcomes: Outcomes = {path.key: [] for path in paths}
@@ -97,8 +101,8 @@ def _run(
 def _method(plan: Plan, rounds: int, bystanders: Bystanders) -> list[str]:
     machine = description()
     return [
-        f"A publication every {plan.interval * 1000:g} ms for {plan.seconds:g} s, each by a call of its own; Redis is "
-        f"killed after {plan.kill_at:g} s and back {plan.down:g} s later; {rounds} rounds, the range where they differ.",
+        f"A publication every {plan.interval * 1000:g} ms for {plan.seconds:g} s, each by a call of its own. Redis is "
+        f"killed after {plan.kill_at:g} s and back {plan.down:g} s later. Rounds: {rounds}; the range where they differ.",
         f"{machine['cores']} cores ({machine['processor']}), {machine['kernel']}, {machine['python']}. Other processes "
         f"took {bystanders.share():.0%} of all cores meanwhile.",
     ]

@@ -126,7 +126,9 @@ PATHS = [
     Path("broadcaster", "encode/broadcaster", broadcast),
     Path("plain", "Tidings, without history", tidings(PLAIN), PLAIN, is_peer=False),
     Path("kept", "Tidings, with history", tidings(KEPT), KEPT, is_kept=True, is_peer=False),
-    Path("plain-aof", "Tidings, without history, Redis on disk", tidings(PLAIN), PLAIN, is_peer=False, redis=EVERY_SECOND),
+    Path(
+        "plain-aof", "Tidings, without history, Redis on disk", tidings(PLAIN), PLAIN, is_peer=False, redis=EVERY_SECOND
+    ),
     Path(
         "kept-aof",
         "Tidings, with history, Redis on disk",

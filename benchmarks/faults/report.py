@@ -69,6 +69,8 @@ def notes(paths: Sequence[Path], outcomes: Mapping[str, list[Outcome]]) -> list[
         verdicts = [each.verdict for each in rounds if each.verdict]
         if verdicts:
             kept = verdicts.count("kept")
-            lines.append(f"{path.title}: the delivery checker found every promise kept in {kept} of {len(verdicts)} rounds.")
+            lines.append(
+                f"{path.title}: the delivery checker found every promise kept in {kept} of {len(verdicts)} rounds."
+            )
             lines += [verdict for verdict in verdicts if verdict != "kept"]
     return lines

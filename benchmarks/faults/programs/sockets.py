@@ -1,4 +1,4 @@
-"""python-socketio: `sockets.py send|serve|hear URL`.
+"""python-socketio, every event to all clients: `sockets.py send|serve|hear URL`.
 
 `send` is a server that publishes through its manager, `serve` another server with a manager of its own, `hear` a client
 of that one, whose URL is that server's.
@@ -14,8 +14,6 @@ import socketio
 from aiohttp import web
 from told import ended, publish_on_command, tell
 
-ROOM = "news"
-
 
 def server(url: str) -> socketio.AsyncServer:
     return socketio.AsyncServer(async_mode="aiohttp", client_manager=socketio.AsyncRedisManager(url))
@@ -23,23 +21,18 @@ def server(url: str) -> socketio.AsyncServer:
 
 async def send(url: str) -> None:
     sio = server(url)
-    await publish_on_command(lambda id: sio.emit("news", id, room=ROOM))
+    await publish_on_command(lambda id: sio.emit("news", id))
 
 
 async def serve(url: str) -> None:
     sio = server(url)
-
-    @sio.event
-    async def connect(sid: str, environ: object) -> None:
-        await sio.enter_room(sid, ROOM)
-
     app = web.Application()
     sio.attach(app)
     runner = web.AppRunner(app)
     await runner.setup()
     site = web.TCPSite(runner, "127.0.0.1", 0)
     await site.start()
-    tell("ready", url="http://127.0.0.1:{}".format(runner.addresses[0][1]))
+    tell("ready", url=f"http://127.0.0.1:{runner.addresses[0][1]}")
     await ended()
     await runner.cleanup()
 
