@@ -102,7 +102,7 @@ def _method(plan: Plan, rounds: int, bystanders: Bystanders) -> list[str]:
     machine = description()
     return [
         f"A publication every {plan.interval * 1000:g} ms for {plan.seconds:g} s, each by a call of its own. Redis is "
-        f"killed after {plan.kill_at:g} s and back {plan.down:g} s later. Rounds: {rounds}; the range where they differ.",
+        f"killed after {plan.kill_at:g} s and back {plan.down:g} s later. {rounds} rounds; a range where they differ.",
         f"{machine['cores']} cores ({machine['processor']}), {machine['kernel']}, {machine['python']}. Other processes "
         f"took {bystanders.share():.0%} of all cores meanwhile.",
     ]

@@ -14,9 +14,9 @@ class Outcome(msgspec.Struct, frozen=True):
     """One run of one path.
 
     `lost` are those of `accepted` that never arrived, `told` those of `lost` of which the client was told by a word
-    that its protocol has for that. `refused` raised. `revealed` raised, and arrived all the same. `late` is how many seconds
-    after Redis was back the first publication arrived, None for never. `verdict` is the delivery checker's, "" where it
-    was not asked.
+    that its protocol has for that. `refused` raised. `revealed` raised, and arrived all the same. `late` is how
+    many seconds after Redis was back the first publication arrived, None for never. `verdict` is the delivery
+    checker's, "" where it was not asked.
     """
 
     offered: int
