@@ -4,6 +4,7 @@ PYTHON ?= python3
 HOST ?= 127.0.0.1
 PORT ?= 8000
 WORKERS ?= 2
+SECONDS ?= 600
 ARGS ?=
 
 BIN := .venv/bin
@@ -15,7 +16,7 @@ PEERS := build/peers
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
 .DELETE_ON_ERROR:
-.PHONY: help run test test-core test-shell test-world test-integration-real check format coverage bench bench-faults docs lock clean services
+.PHONY: help run test test-core test-shell test-world test-integration-real soak check format coverage bench bench-faults docs lock clean services
 
 help: ## say what there is
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' Makefile | expand -t 22
@@ -35,6 +36,9 @@ test-shell: .venv/.dev ## only the tests in one process, over memory or a socket
 
 test-integration-real: .venv/.dev services ## only the tests at level 3 and above, with the services that they start
 	@$(BIN)/tidings test --level integration --markers L3 --no-coverage --test-dir tests -- --numprocesses $(WORKERS) $(ARGS)
+
+soak: .venv/.dev services ## two nodes and 200 clients under faults for ten minutes; SECONDS=... for another time
+	@TIDINGS_SOAK_SECONDS=$(SECONDS) $(BIN)/python -m pytest tests/soak $(ARGS)
 
 test-world: .venv/.dev services ## only the tests with separate processes, browsers and foreign clients
 	@$(PYTEST) -m world $(ARGS)

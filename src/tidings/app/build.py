@@ -43,8 +43,9 @@ def node(
         hooks=hooks or Hooks(),
         version=version,
     )
+    chosen = broker(settings, clock)
     return Node(
-        broker(settings, clock),
+        chosen,
         policy,
         application or NoApplication(),
         clock=clock,
@@ -57,6 +58,7 @@ def node(
         allowed_origins=client.allowed_origins,
         lease=settings.broker.lease,
         drain_timeout=settings.server.drain_timeout,
+        alone=isinstance(chosen, MemoryBroker),
     )
 
 

@@ -46,11 +46,14 @@ class Registry:
     """The broker's knowledge of this node's connections. Where the broker cannot keep it, nothing is told.
 
     `lease` is how long it outlives the node, in seconds; `limit` how many connections a user may have on all nodes
-    together, 0 for any number. Anonymous connections are not one person, and are not counted.
+    together, 0 for any number. Anonymous connections are not one person, and are not counted. To a broker in which the
+    node is `alone` nothing is told of its connections: nobody could ask, and it would cost memory for each.
     """
 
-    def __init__(self, broker: Broker, node: str, clock: Clock, *, lease: float, limit: int = 0) -> None:
-        self._connections = broker if isinstance(broker, KeepsConnections) else None
+    def __init__(
+        self, broker: Broker, node: str, clock: Clock, *, lease: float, limit: int = 0, alone: bool = False
+    ) -> None:
+        self._connections = broker if isinstance(broker, KeepsConnections) and not alone else None
         self._subscriptions = broker if isinstance(broker, KeepsSubscriptions) else None
         self._node = node
         self._clock = clock
@@ -84,6 +87,8 @@ class Registry:
 
     def __call__(self, fact: events.Fact) -> None:
         """Take note of what concerns a connection; a listener of `Hooks`."""
+        if self._connections is None:
+            return
         match fact:
             case events.ConnectionOpened(client=client, user=user):
                 self._entry(client, user).since = self._clock.now()

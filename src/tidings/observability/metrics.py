@@ -56,6 +56,9 @@ class Metrics:
         self._age = measures.histogram("tidings_delivery_age_seconds", "From acceptance to the last local delivery.")
         self._drops = measures.counter("tidings_drops", "Queued publications given up.", "namespace", "policy")
         self._gaps = measures.counter("tidings_gaps", "Gaps in channels' live publications.", "filled")
+        self._losses = measures.counter("tidings_broker_losses", "How often the broker could not be reached any more.")
+        self._absence = measures.gauge("tidings_broker_away", "Whether the broker cannot be reached now.")
+        self._absence.add(0)
         self._counts: Mapping[type[Fact], Callable[[Any], None]] = {
             events.ConnectionOpened: self._opened,
             events.ConnectionClosed: self._closed,
@@ -66,6 +69,8 @@ class Metrics:
             events.Delivered: self._wrote,
             events.Dropped: self._dropped,
             events.GapFound: self._gap,
+            events.BrokerLost: self._lost,
+            events.BrokerResumed: self._resumed,
         }
 
     # In: facts.
@@ -112,6 +117,13 @@ class Metrics:
 
     def _gap(self, fact: events.GapFound) -> None:
         self._gaps.add(1, "yes" if fact.filled else "no")
+
+    def _lost(self, fact: events.BrokerLost) -> None:
+        self._losses.add(1)
+        self._absence.add(1)
+
+    def _resumed(self, fact: events.BrokerResumed) -> None:
+        self._absence.add(-1)
 
     # Out: to Prometheus.
 

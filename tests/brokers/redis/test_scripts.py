@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
+from redis.exceptions import ResponseError
 
 from tidings.brokers.redis import scripts
 from tidings.brokers.redis.scripts import Script
@@ -322,6 +323,14 @@ def test_big_offsets_are_exact(stream: Stream, offset: int):
     assert len(stream.read(since=offset + 1)[2]) == 1
     assert len(stream.read(since=offset + 1, reverse=1, limit=1)[2]) == 1
     assert stream.redis.ask("HGET", META, "o") == str(offset + 2).encode()
+
+
+def test_a_publication_that_is_refused_half_way_blocks_no_later_one(stream: Stream):
+    """Its offset is left out: Redis does not undo what a script had done when it failed."""
+    stream.append()
+    with pytest.raises(ResponseError, match=r"out of range|invalid expire"):
+        stream.append(ttl_ms=10**30)
+    assert stream.append()[::2] == [3, 1]
 
 
 def test_a_size_that_shrinks_is_kept_from_the_next_publication_on(stream: Stream):

@@ -65,6 +65,11 @@ if ARGV[12] ~= '' then
     end
 end
 
+-- Versions have up to 64 bits, and Lua's numbers 53 of them: compared as what they are, decimals.
+local function is_above(one, other)
+    return #one > #other or #one == #other and one > other
+end
+
 local fresh = 1
 if version ~= '0' and not is_above(version, state.v) and version_epoch == state.ve then
     fresh = 0
@@ -73,13 +78,14 @@ else
     time = time[1] .. string.format('%06d', time[2])
     state.o = state.o + 1
     local offset = number(state.o)
-    redis.call('XADD', stream, 'MAXLEN', '=', size, offset .. '-0', 'b', body, 't', time, 'i', id)
-    redis.call('PEXPIRE', stream, ttl)
+    -- The count first: if anything below is refused, an offset is left out, and none is ever given twice.
     if version ~= '0' then
         redis.call('HSET', meta, 'o', offset, 't', time, 'v', version, 've', version_epoch)
     else
         redis.call('HSET', meta, 'o', offset, 't', time)
     end
+    redis.call('XADD', stream, 'MAXLEN', '=', size, offset .. '-0', 'b', body, 't', time, 'i', id)
+    redis.call('PEXPIRE', stream, ttl)
     redis.call(ARGV[7], ARGV[8], 'p' .. offset .. ':' .. state.e .. ':' .. time .. ':' .. body)
 end
 redis.call('PEXPIRE', meta, meta_ttl)
