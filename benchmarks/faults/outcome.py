@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Iterable, Sequence
 
 import msgspec
 
 from benchmarks.faults.program import Said
+
+PORT = re.compile(r"(?<=127\.0\.0\.1):\d+")
 
 
 class Outcome(msgspec.Struct, frozen=True):
@@ -57,5 +60,5 @@ def judge(sent: Iterable[Said], heard: Sequence[Said], back: float, verdict: str
 
 
 def kind(why: str) -> str:
-    """The beginning of a reason: enough to tell reasons apart."""
-    return why.partition("\n")[0][:80]
+    """The beginning of a reason, without the port that differs from run to run: enough to tell reasons apart."""
+    return PORT.sub("", why.partition("\n")[0])[:80].rstrip(" ('")

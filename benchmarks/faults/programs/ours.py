@@ -29,7 +29,8 @@ class Refused(Exception):
 
 
 async def send(url: str, key: str, channel: str) -> None:
-    limits = httpx2.Limits(max_connections=None)
+    # A node closes connections that were idle for 5 s, possibly in the moment in which one would be used again.
+    limits = httpx2.Limits(max_connections=None, keepalive_expiry=2.0)
     async with httpx2.AsyncClient(base_url=url, headers={"X-API-Key": key}, limits=limits, timeout=30.0) as http:
 
         async def publish(id: str) -> dict[str, Any]:
