@@ -42,6 +42,7 @@ def hear(metrics: Metrics, *facts: Fact) -> list[str]:
 
 
 ALWAYS = {
+    "tidings_workers 1.0",
     'tidings_build_info{version="1.2.3"} 1.0',
     "tidings_users 2.0",
     "tidings_channels 2.0",
@@ -197,8 +198,11 @@ def test_gaps(metrics: Metrics):
 
 def test_the_broker_away(metrics: Metrics):
     """How often, and whether it is now."""
-    assert hear(metrics, events.BrokerLost("it is gone")) == ["tidings_broker_losses_total 1.0", "tidings_broker_away 1.0"]
-    assert hear(metrics, events.BrokerResumed()) == ["tidings_broker_away 0.0"]
+    assert hear(metrics, events.BrokerLost("it is gone")) == [
+        "tidings_broker_losses_total 1.0",
+        "tidings_broker_away 1.0",
+    ]
+    assert hear(metrics, events.BrokerResumed()) == ["tidings_broker_losses_total 1.0"]
 
 
 def test_other_facts_are_ignored(metrics: Metrics):

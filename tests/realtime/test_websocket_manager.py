@@ -1,4 +1,4 @@
-"""The WebSocket manager of an enterprise back end, without clustering.
+"""The WebSocket manager of an enterprise back end.
 
 The classes and bullets of the requirement, by its names; see docs/scenarios.md. Everything is real: a server in its own
 process, an SDK that nobody here wrote, plain sockets for the crowd.
@@ -17,12 +17,13 @@ from typing import Any
 import httpx2
 import pytest
 from centrifuge import ConnectedContext, DisconnectedContext, SubscribedContext
+from tests.testing.services.programs import need
 from tests.world.backend import KEY, SECRET, Backend, token
 from tests.world.centrifuge_python.conftest import everything_is_closed
 from tests.world.centrifuge_python.listener import PATIENCE, Encoding, Listener, Tokens
 
 from tidings.testing import Client as Visitor
-from tidings.testing import FaultProxy, ManyClients, MemoryOf, RedisServer, TidingsNode
+from tidings.testing import FaultProxy, ManyClients, MemoryOf, RedisServer, TidingsCluster, TidingsNode
 from tidings.testing.clients import CentrifugeScript, Frame
 
 pytestmark = [pytest.mark.world, pytest.mark.L3]
@@ -62,6 +63,13 @@ SETTINGS = {
 def server() -> Iterator[TidingsNode]:
     with TidingsNode(SETTINGS) as server:
         yield server
+
+
+@pytest.fixture(scope="module")
+def cluster() -> Iterator[TidingsCluster]:
+    need(RedisServer)
+    with TidingsCluster(2, SETTINGS) as cluster:
+        yield cluster
 
 
 @pytest.fixture(scope="module")
@@ -269,6 +277,48 @@ class TestAdvancedWebSocketManager:
             recovered = await channel.skip_to(SubscribedContext)
             assert (recovered.was_recovering, recovered.recovered) == (True, True)
             await asyncio.to_thread(backend.publish, "kept:orders", 201)
+            assert await channel.publications(201) == list(range(1, 202))
+            assert channel.is_empty
+
+    async def test_multi_node_clustering_with_redis_coordination(self, cluster: TidingsCluster, client: Client) -> None:
+        """Two nodes on one Redis are one manager: they know of each other, and a client's node makes no difference."""
+        here, there = cluster.nodes
+        ada, bob = client("ada", through=here.websocket), client("bob", through=there.websocket)
+        await ada.connect()
+        await bob.connect()
+        channels = [await one.subscribe("plain:cluster") for one in (ada, bob)]
+        with Backend(here.url) as first, Backend(there.url) as second:
+            for backend in (first, second):
+                nodes = (await asyncio.to_thread(backend.call, "info"))["nodes"]
+                assert [node["num_clients"] for node in nodes] == [1, 1]
+                found = (await asyncio.to_thread(backend.call, "channels"))["channels"]
+                assert found["plain:cluster"] == {"num_clients": 2}
+                await asyncio.to_thread(backend.publish, "plain:cluster", "from the back end")
+            await channels[0].publish("from a client")
+            for channel in channels:
+                assert await channel.publications(3) == ["from the back end", "from the back end", "from a client"]
+            await asyncio.to_thread(first.disconnect, "bob", 4500, "enough")
+            assert (await bob.journal.skip_to(DisconnectedContext)).code == 4500
+            await asyncio.to_thread(second.call, "subscribe", user="ada", channel="kept:cluster")
+            await asyncio.to_thread(second.publish, "kept:cluster", "ordered there")
+            assert ada.client.state.value == "connected"
+
+    async def test_delivery_guarantees_over_nodes(self, cluster: TidingsCluster, client: Client) -> None:
+        """A client's node is killed: what the other one accepted meanwhile arrives exactly once, and in order."""
+        here, there = cluster.nodes
+        one = client("guaranteed", through=there.websocket)
+        await one.connect()
+        channel = await one.subscribe("kept:nodes")
+        with Backend(here.url) as backend:
+            await asyncio.to_thread(backend.publish, "kept:nodes", 0)
+            assert await channel.publications(1) == [0]
+            there.kill()
+            for number in range(1, 201):
+                await asyncio.to_thread(backend.publish, "kept:nodes", number)
+            await asyncio.to_thread(there.restart)
+            recovered = await channel.skip_to(SubscribedContext)
+            assert (recovered.was_recovering, recovered.recovered) == (True, True)
+            await asyncio.to_thread(backend.publish, "kept:nodes", 201)
             assert await channel.publications(201) == list(range(1, 202))
             assert channel.is_empty
 

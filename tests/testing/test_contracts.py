@@ -27,9 +27,11 @@ from tidings.testing.contracts import (
     ConnectionsContract,
     Contract,
     HistoryContract,
+    KeptRepetitionContract,
     Node,
     NodesContract,
     PresenceContract,
+    RepetitionContract,
     SubscriptionsContract,
 )
 
@@ -37,7 +39,9 @@ pytestmark = pytest.mark.shell
 
 CONTRACTS = (
     BrokerContract,
+    RepetitionContract,
     HistoryContract,
+    KeptRepetitionContract,
     PresenceContract,
     NodesContract,
     ConnectionsContract,
@@ -327,8 +331,8 @@ class NumbersEverything(Altered):
 
 
 @breaks(
-    BrokerContract.test_a_repeated_idempotency_key_is_not_published,
-    HistoryContract.test_a_repeated_idempotency_key_is_not_appended,
+    RepetitionContract.test_a_repeated_idempotency_key_is_not_published,
+    KeptRepetitionContract.test_a_repeated_idempotency_key_is_not_appended,
     HistoryContract.test_a_version_must_be_above_the_last,
 )
 class IgnoresGuards(Altered):
@@ -337,8 +341,8 @@ class IgnoresGuards(Altered):
 
 
 @breaks(
-    BrokerContract.test_a_repeated_idempotency_key_is_not_published,
-    HistoryContract.test_a_repeated_idempotency_key_is_not_appended,
+    RepetitionContract.test_a_repeated_idempotency_key_is_not_published,
+    KeptRepetitionContract.test_a_repeated_idempotency_key_is_not_appended,
 )
 class RemembersKeysPerNode(Altered):
     def mind(self, guard):
@@ -346,8 +350,8 @@ class RemembersKeysPerNode(Altered):
 
 
 @breaks(
-    BrokerContract.test_calls_at_once_with_one_key_publish_once,
-    HistoryContract.test_appends_at_once_with_one_key_append_once,
+    RepetitionContract.test_calls_at_once_with_one_key_publish_once,
+    KeptRepetitionContract.test_appends_at_once_with_one_key_append_once,
 )
 class ChecksThenActs(MemoryBroker):
     """Looks a key up, waits, and then publishes unguarded."""
@@ -368,8 +372,8 @@ class ChecksThenActs(MemoryBroker):
 
 
 @breaks(
-    BrokerContract.test_a_key_concerns_its_channel_only,
-    HistoryContract.test_a_key_for_appending_concerns_its_channel_only,
+    RepetitionContract.test_a_key_concerns_its_channel_only,
+    KeptRepetitionContract.test_a_key_for_appending_concerns_its_channel_only,
 )
 class SharesKeysAmongChannels(MemoryBroker):
     async def publish(self, channel, publication, *, guard=NO_GUARD):
@@ -394,8 +398,8 @@ class HoldsEqualPayloads(MemoryBroker):
 
 
 @breaks(
-    BrokerContract.test_a_key_is_recognised_for_its_time,
-    HistoryContract.test_a_key_for_appending_is_recognised_for_its_time,
+    RepetitionContract.test_a_key_is_recognised_for_its_time,
+    KeptRepetitionContract.test_a_key_for_appending_is_recognised_for_its_time,
     HistoryContract.test_publications_expire_after_the_newest,
     HistoryContract.test_an_unused_stream_ends,
     PresenceContract.test_a_lease_runs_out,
@@ -409,8 +413,8 @@ class LivesInTheMoment(MemoryBroker):
 
 
 @breaks(
-    BrokerContract.test_a_key_is_recognised_for_its_time,
-    HistoryContract.test_a_key_for_appending_is_recognised_for_its_time,
+    RepetitionContract.test_a_key_is_recognised_for_its_time,
+    KeptRepetitionContract.test_a_key_for_appending_is_recognised_for_its_time,
     HistoryContract.test_publications_expire_after_the_newest,
     HistoryContract.test_a_stream_in_use_goes_on,
     PresenceContract.test_a_lease_runs_out,
@@ -423,7 +427,7 @@ class LivesTooFast(MemoryBroker):
         return 1e9 + 3 * (super()._turn() - 1e9)
 
 
-@breaks(HistoryContract.test_a_repeated_idempotency_key_is_not_appended)
+@breaks(KeptRepetitionContract.test_a_repeated_idempotency_key_is_not_appended)
 class AnswersRepetitionsWithTheTop(MemoryBroker):
     async def append(self, channel, publication, retention, *, guard=NO_GUARD):
         accepted = await super().append(channel, publication, retention, guard=guard)
@@ -431,7 +435,7 @@ class AnswersRepetitionsWithTheTop(MemoryBroker):
         return Accepted(page.top, accepted.fresh)
 
 
-@breaks(HistoryContract.test_a_key_is_recognised_however_it_was_published)
+@breaks(KeptRepetitionContract.test_a_key_is_recognised_however_it_was_published)
 class SeparatesKeys(MemoryBroker):
     async def append(self, channel, publication, retention, *, guard=NO_GUARD):
         guard = replace(guard, idempotency_key=f"append {guard.idempotency_key}")
@@ -1096,6 +1100,11 @@ class TakesClientsAlong(MemoryBroker):
 @breaks(HistoryContract.test_the_broker_says_that_it_keeps_history)
 class HasNoHistory(MemoryBroker):
     read = None
+
+
+@breaks(RepetitionContract.test_the_broker_says_that_it_recognises_a_repetition)
+class ForgetsAtOnce(MemoryBroker):
+    idempotency_ttl = 0.0
 
 
 @breaks(PresenceContract.test_the_broker_says_that_it_keeps_presence)

@@ -117,11 +117,15 @@ class Registry:
             await self._subscriptions.forget(user, channel)
 
     async def kept(self, user: str) -> Mapping[str, SubscriptionGrant]:
-        """What the user is to be subscribed to. Raises `BrokerUnavailable`."""
+        """What the user is to be subscribed to; terms that nobody can read are none. Raises `BrokerUnavailable`."""
         if self._subscriptions is None or not user:
             return {}
-        kept = await self._subscriptions.kept(user)
-        return {channel: msgspec.msgpack.decode(grant, type=SubscriptionGrant) for channel, grant in kept.items()}
+        kept = {}
+        for channel, terms in (await self._subscriptions.kept(user)).items():
+            # Another version may have written them, and the user has to get in all the same.
+            with suppress(msgspec.MsgspecError, UnicodeDecodeError):
+                kept[channel] = msgspec.msgpack.decode(terms, type=SubscriptionGrant)
+        return kept
 
     # Time.
 

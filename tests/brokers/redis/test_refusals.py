@@ -346,7 +346,5 @@ async def test_a_server_that_asks_for_certificates(authority: Authority, tmp_pat
 
 async def test_certificates_that_cannot_be_read():
     """That is for the operator, before anything is tried."""
-    one = broker("rediss://127.0.0.1:1?ssl_ca_certs=/nowhere.pem")
     with pytest.raises(SettingsError, match="the certificates that it names cannot be used"):
-        await one.start(Node(one, PATIENCE))
-    await one.stop()
+        broker("rediss://127.0.0.1:1?ssl_ca_certs=/nowhere.pem")

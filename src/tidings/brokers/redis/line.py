@@ -30,7 +30,10 @@ class LineLost(Exception):
 
 
 class ReplyError(Exception):
-    """The server refused a call. `kind` is the first word of its answer, such as NOSCRIPT; the call had no effect."""
+    """The server refused a call. `kind` is the first word of its answer, such as NOSCRIPT.
+
+    A single command had no effect then. A script may have had a part of it: our scripts do last what may be refused.
+    """
 
     def __init__(self, text: str) -> None:
         super().__init__(text)

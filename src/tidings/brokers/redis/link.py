@@ -1,7 +1,7 @@
 """A line that comes back: connected again and again, for as long as it is wanted.
 
-A breaker governs the attempts. Callers wait for the line as long as they like; in the order in which they came they go
-on when it is up. A server that says nothing is found out in two ways: the kernel's keep-alive, and a probe of our own,
+A breaker governs the attempts. Callers wait for the line as long as they like; those who wait go on in the order in
+which they came. A server that says nothing is found out in two ways: the kernel's keep-alive, and a probe of our own,
 because a half-open connection looks like a quiet one.
 """
 

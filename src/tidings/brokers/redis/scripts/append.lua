@@ -18,7 +18,7 @@ local state = open_stream(meta, stream, ARGV[6])
 -- What became of the first attempt: "found" and its offset, "new" for nothing, or "unknown". It is looked for among the
 -- newest entries, back to where they are older than it; where some are missing, it may have been one of them.
 local function fate_of_first_attempt()
-    if state.r ~= ARGV[12] then
+    if state.begins or state.r ~= ARGV[12] then
         return 'unknown'
     end
     local began, expected, from = tonumber(ARGV[13]), state.o, '+'
