@@ -35,13 +35,14 @@ def main() -> None:
     if unknown:
         parser.error(f"there is no row {', '.join(sorted(unknown))}")
     console = Console(width=None if sys.stdout.isatty() else 120)
-    content: dict[str, Any] = {"machine": description()}
+    machine = description()  # before this process keeps to the clients' core
+    content: dict[str, Any] = {"machine": machine}
     with Workplace(compiler=None if arguments.no_compiler else compiler()) as workplace:
         try:
             if rows := [row for row in ROWS if not arguments.names or row.name in arguments.names]:
-                content |= _on_one_node(rows, workplace, arguments, console)
+                content |= _on_one_node(rows, workplace, arguments, machine, console)
             if more := [row for row in over_redis.ROWS if not arguments.names or row.name in arguments.names]:
-                content["redis"] = _over_redis(more, workplace, arguments, console)
+                content["redis"] = _over_redis(more, workplace, arguments, machine, console)
         except (LoadError, ServerError, ServiceError, TimeoutError) as error:
             raise SystemExit(str(error)) from error
     if arguments.json:
@@ -49,7 +50,7 @@ def main() -> None:
 
 
 def _on_one_node(
-    rows: list[Row], workplace: Workplace, arguments: argparse.Namespace, console: Console
+    rows: list[Row], workplace: Workplace, arguments: argparse.Namespace, machine: dict[str, str], console: Console
 ) -> dict[str, Any]:
     """Measure, and show what came of it; answers what is written as JSON."""
     scale = QUICK if arguments.quick else FULL
@@ -58,7 +59,7 @@ def _on_one_node(
     results = _progressing(console, lambda step: run(rows, servers, scale, step), steps(rows, servers, scale))
     notes = [
         _losses(results, servers),
-        *_notes(description(), workplace.language, scale, bystanders.share()),
+        *_notes(machine, workplace.language, scale, bystanders.share()),
     ]
     made = tables(results, rows, servers)
     for table in made:
@@ -71,12 +72,15 @@ def _on_one_node(
 
 
 def _over_redis(
-    rows: list[over_redis.Row], workplace: Workplace, arguments: argparse.Namespace, console: Console
+    rows: list[over_redis.Row],
+    workplace: Workplace,
+    arguments: argparse.Namespace,
+    machine: dict[str, str],
+    console: Console,
 ) -> dict[str, Any]:
     scale = over_redis.QUICK if arguments.quick else over_redis.FULL
     bystanders = Bystanders()
     results = _progressing(console, lambda step: over_redis.run(workplace, rows, scale, step), len(rows) * scale.rounds)
-    machine = description()
     notes = [
         f"{machine['cores']} cores ({machine['processor']}), {machine['kernel']}, {machine['python']}. Other processes "
         f"took {bystanders.share():.0%} of all cores meanwhile. The load client is written in {workplace.language}.",
