@@ -11,11 +11,12 @@ BIN := .venv/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet --constraint constraints.txt
 PYTEST := $(BIN)/python -m pytest --numprocesses $(WORKERS)
 NODE_MODULES := tests/world/node_modules
+PEERS := build/peers
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
 .DELETE_ON_ERROR:
-.PHONY: help run test test-core test-shell test-world test-integration-real soak check format coverage bench docs lock clean services
+.PHONY: help run test test-core test-shell test-world test-integration-real soak check format coverage bench bench-faults docs lock clean services
 
 help: ## say what there is
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' Makefile | expand -t 22
@@ -62,6 +63,9 @@ coverage: .venv/.dev services ## run all tests and show what they leave out (htm
 bench: .venv/.dev ## measure, and print ratios
 	@$(BIN)/python -m benchmarks $(ARGS)
 
+bench-faults: .venv/.dev $(PEERS)/.made services ## kill Redis under load, for the peers and for Tidings, and count what is lost
+	@$(BIN)/python -m benchmarks.faults $(ARGS)
+
 docs: .venv/.dev ## check the links, paths and code blocks of README.md and docs/
 	@$(BIN)/python docs/check.py
 
@@ -96,6 +100,14 @@ clean: ## remove everything that the other targets made
 	@$(PIP) pip
 	@$(PIP) --editable '.[redis,nats,testing]' --group dev
 	@touch .venv/.base $@
+
+# Others' libraries, for `make bench-faults` alone.
+$(PEERS)/.made: benchmarks/faults/requirements.txt
+	@echo "Installing the peers into $(PEERS)"
+	@rm -rf $(PEERS)
+	@$(PYTHON) -m venv $(PEERS)
+	@$(PEERS)/bin/python -m pip --disable-pip-version-check install --quiet --requirement $<
+	@touch $@
 
 services:
 	@.ci/packages nodejs npm chromium redis-server postgresql nats-server iproute2
