@@ -63,7 +63,7 @@ class Registry:
         self._arrived: dict[str, str] = {}
         self._changed: set[str] = set()
         self._telling: asyncio.Task[None] | None = None
-        self._gathering = BATCH_INTERVAL
+        self._stopping = asyncio.Event()
         self._errands = Errands()
 
     # Coming and going.
@@ -147,7 +147,7 @@ class Registry:
 
     async def stop(self) -> None:
         """Tell that nobody is here any more."""
-        self._gathering = 0.0  # Nothing more will change.
+        self._stopping.set()  # Nothing more will change, so nothing is gathered any more.
         for client in list(self._arrived):
             self.depart(client)
         self._changed.update(self._entries)
@@ -180,7 +180,8 @@ class Registry:
         assert self._connections is not None
         try:
             while self._changed:
-                await asyncio.sleep(self._gathering)
+                with suppress(TimeoutError):
+                    await asyncio.wait_for(self._stopping.wait(), BATCH_INTERVAL)
                 batch = [self._changed.pop() for _ in range(min(BATCH, len(self._changed)))]
                 try:
                     await self._connections.show(self._node, {one: self._shown(one) for one in batch}, self._lease)

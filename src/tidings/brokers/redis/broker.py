@@ -143,11 +143,9 @@ class RedisBroker(ConnectsNodes, KeepsConnections, KeepsSubscriptions):
         self, channel: str, publication: Publication, retention: Retention, *, guard: Guard = NO_GUARD
     ) -> Accepted:
         identity = self._new_id()
-        keys = [
-            self._keys.meta(channel),
-            self._keys.stream(channel),
-            self._keys.once(channel, guard.idempotency_key),
-        ]
+        keys = [self._keys.meta(channel), self._keys.stream(channel)]
+        # Without a key there is no result to look for, and the script asks for none.
+        keys.append(self._keys.once(channel, guard.idempotency_key) if guard.idempotency_key else keys[0])
         arguments = (
             envelope.encode_body(publication),
             identity,

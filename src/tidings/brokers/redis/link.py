@@ -18,7 +18,7 @@ from msgspec import Struct
 from tidings.balancer.breaker import Breaker
 from tidings.brokers.redis.line import Line, LineLost, Push, ReplyError
 
-PAUSE_LIMIT = 1.0
+PAUSE_LIMIT = 0.5
 """Seconds between two attempts at most; publications wait for the next one."""
 
 KEEPALIVE = {"TCP_KEEPIDLE": 15, "TCP_KEEPINTVL": 5, "TCP_KEEPCNT": 3}
