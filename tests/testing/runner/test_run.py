@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
 import sys
 import xml.etree.ElementTree as ElementTree
@@ -11,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from tidings.testing.services import RedisServer
+from tidings.testing.services.process import Process
 
 # Each starts several interpreters, which a busy machine does slowly.
 pytestmark = [pytest.mark.world, pytest.mark.L3, pytest.mark.timeout(180)]
@@ -96,6 +98,36 @@ def test_a_dry_run_shows_and_starts_nothing(suite: Path):
         assert words in run.stdout
     assert "is ready" not in run.stdout
     assert not (suite / "out.xml").exists()
+
+
+HANGS = """
+import pytest
+
+def test_short(): pass
+
+@pytest.mark.parametrize("way", ["a"])
+class TestLong:
+    def test_long(self, way):
+        print("sleeping", flush=True)
+        pytest.importorskip("signal").pause()
+"""
+
+
+def test_an_interrupted_test_has_not_passed(suite: Path):
+    """Ctrl-C reaches the whole group, as in a terminal. The summary, the page and JUnit say which test it has ended."""
+    (suite / "test_redis_event_subscriber.py").write_text(HANGS)
+    command = [sys.executable, "-c", COMMAND, "test", "--junit", "out.xml", "--html", "out.html", "--", "-s"]
+    with Process(command, directory=suite, output=suite / "output.txt") as run:
+        run.line("sleeping", timeout=60)
+        os.killpg(run.pid, signal.SIGINT)
+        assert run.wait(60) == 2
+        assert "1 passed, 0 failed, 0 skipped, 1 interrupted: interrupted" in run.log
+    assert "1 interrupted" in (suite / "out.html").read_text()
+    (counts,) = ElementTree.parse(suite / "out.xml").getroot().iter("testsuite")
+    assert (counts.get("tests"), counts.get("errors")) == ("2", "1")
+    cases = [(case.get("classname"), case.get("name"), len(case)) for case in counts.iter("testcase")]
+    module = "test_redis_event_subscriber"
+    assert cases == [(module, "test_short", 0), (f"{module}.TestLong", "test_long[a]", 1)]
 
 
 @pytest.mark.parametrize(

@@ -17,6 +17,7 @@ from types import FrameType
 from rich.console import Console
 
 from tidings.testing.plugin.results import read
+from tidings.testing.runner.junit import name_interrupted
 from tidings.testing.runner.page import page
 from tidings.testing.runner.plan import REDIS, Options, Plan, PlanError, plan
 from tidings.testing.runner.summary import Summary, summarise, was_complete
@@ -45,6 +46,8 @@ def run(options: Options, *, console: Console | None = None) -> int:
             console.print(f"[bold]{name}[/] is ready at {variables[REDIS[0]]}")
         report = Path(folder) / "results.jsonl"
         summary = _tested(made, report, {**os.environ, **made.environment, **variables})
+    if options.junit is not None:
+        name_interrupted(options.junit, summary.interrupted)
     _show(made, summary, console)
     # By convention a process that a signal has ended is told as 128 more than the signal.
     return summary.code if summary.code >= 0 else 128 - summary.code
