@@ -75,7 +75,7 @@ def test_everything_is_run_and_summed_up(suite: Path):
     run = tidings_test(suite, "--real-redis", "--junit", "out.xml", "--html", "out.html", "--", "-rP")
     assert run.returncode == 1, run.stdout + run.stderr
     for words in (
-        "starts  redis",
+        "starts beforehand  redis",
         "redis is ready at redis://127.0.0.1:",
         "PING True redis://127.0.0.1:",
         "By category",
@@ -94,7 +94,12 @@ def test_a_dry_run_shows_and_starts_nothing(suite: Path):
     """What would be started, the command line and the tests; no test runs, no file is written."""
     run = tidings_test(suite, "--dry-run", "--real-redis", "--category", "redis_subscriber", "--junit", "out.xml")
     assert run.returncode == 0, run.stdout + run.stderr
-    for words in ("starts  redis", "pytest --collect-only -q", "::test_unit", "4 tests collected"):
+    for words in (
+        "starts beforehand  redis",
+        "pytest --no-header --tidings-category=redis_subscriber",
+        "::test_unit",
+        "4 tests collected",
+    ):
         assert words in run.stdout
     assert "is ready" not in run.stdout
     assert not (suite / "out.xml").exists()
@@ -140,7 +145,8 @@ def test_an_interrupted_test_has_not_passed(suite: Path):
         (("--junit", "/proc/results.xml"), 2, "--junit /proc/results.xml cannot be written"),
         (("--html", "/proc/results.html"), 2, "--html /proc/results.html cannot be written"),
         (("--category", "security", "--category", "redis_subscriber", "--level", "unit"), 0, "1 passed"),
-        (("--level", "nothing"), 2, "tidings: Invalid value for '--level'"),
+        (("--level", "L3"), 2, "tidings: Invalid value: --level L3: there is no such level; there are unit"),
+        (("--category", "redis_subscribr"), 5, "redis_subscribr. Is redis_subscriber meant?"),
         (("--", "--no-such-option"), 4, "pytest was used wrongly"),
     ],
 )
@@ -157,7 +163,7 @@ def test_a_redis_that_is_named_is_used(suite: Path):
             suite, "--real-redis", "--markers", "L3", REDIS_TEST_URL=f"{server.url.removesuffix('/0')}/3"
         )
         assert run.returncode == 0, run.stdout + run.stderr
-        assert "starts  nothing" in run.stdout
+        assert "starts beforehand  nothing" in run.stdout
         assert server.is_running
 
 
@@ -174,3 +180,11 @@ def test_coverage_is_measured_and_shown(suite: Path):
     assert run.returncode == 0, run.stdout + run.stderr
     assert "TOTAL" in run.stdout
     assert (suite / ".coverage").exists()
+
+
+def test_the_help_fits_a_terminal(suite: Path):
+    """Of 80 characters: no option is cut, and no name of a type stands beside a flag."""
+    run = tidings_test(suite, "--help", COLUMNS="80")
+    assert run.returncode == 0
+    assert "…" not in run.stdout
+    assert run.stdout.count("<") <= 2  # --help itself, and the arguments for pytest

@@ -29,7 +29,7 @@ REQUIRED = pytest.StashKey[frozenset[str]]()
 NOT_RUN = "async def functions are not natively supported"
 """What pytest says of a coroutine that no plugin runs."""
 
-ASYNCHRONOUS = """pytest-asyncio is there, and runs a coroutine as a test where it is told to. In the settings of pytest:
+ASYNCHRONOUS = """pytest-asyncio runs a coroutine as a test where it is told to, in the settings of pytest:
   asyncio_mode = auto
 or at each test: @pytest.mark.asyncio"""
 
@@ -177,7 +177,7 @@ class Services:
 
 
 def is_coroutine_nobody_awaits(item: pytest.Item, report: pytest.TestReport) -> bool:
-    """Whether a test has failed because pytest runs no coroutine: it did not even begin, and no service is the cause."""
+    """Whether a test has failed because pytest runs no coroutine: it did not begin, and no service is the cause."""
     return inspect.iscoroutinefunction(getattr(item, "obj", None)) and NOT_RUN in report.longreprtext
 
 

@@ -37,7 +37,7 @@ def run(options: Options, *, console: Console | None = None) -> int:
     made = plan(options, os.environ, [name for name in OPTIONAL if find_spec(name)])
     console.print(plan_table(made, os.environ))
     if made.dry_run:
-        return _call(made.command(sys.executable), os.environ)
+        return _call(made.list_command(sys.executable), os.environ)
     for name, file in {"--junit": options.junit, "--html": options.html}.items():
         if file is not None:
             _require_writable(name, file)

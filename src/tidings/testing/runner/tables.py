@@ -19,7 +19,8 @@ def plan_table(plan: Plan, variables: Mapping[str, str], python: str = "python")
     table = Table(box=None, show_header=False, pad_edge=False)
     table.add_column(style="bold", no_wrap=True)
     table.add_column(overflow="fold")
-    table.add_row("starts", ", ".join(plan.starts) or "nothing")
+    # Fixtures start services as well, when a test asks for one; nobody knows that before.
+    table.add_row("starts beforehand", ", ".join(plan.starts) or "nothing")
     for name, value in shown({**variables, **plan.environment}).items():
         table.add_row("given", f"{name}={value}")
     table.add_row("runs", shlex.join(plan.command(python)))
