@@ -20,6 +20,8 @@ async def test_the_example_runs(capsys: pytest.CaptureFixture[str]) -> None:
     """And prints the very lines that stand below it."""
     namespace = await run("testing/delivery.md")
     assert namespace["verdict"].is_kept
+    heard = [record.client for record in namespace["history"] if isinstance(record, delivery.Delivered)]
+    assert (heard.count("ann"), heard.count("bob")) == (20, 20)
     assert capsys.readouterr().out == blocks(PAGE, "text")[0]
 
 

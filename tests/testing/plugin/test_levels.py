@@ -6,7 +6,7 @@ from pathlib import PurePath
 
 import pytest
 
-from tidings.testing.plugin.levels import CATEGORIES, LEVELS, belongs, implied
+from tidings.testing.plugin.levels import CATEGORIES, LEVELS, belongs, implied, nearest
 
 pytestmark = pytest.mark.core
 
@@ -59,6 +59,24 @@ def test_a_category_is_found_by_a_class():
     """Whole words count, whatever their case."""
     assert belongs("ratelimiter", PurePath("test_a.py"), ["RateLimiter"])
     assert not belongs("rate", PurePath("test_a.py"), ["RateLimiter"])
+
+
+def test_a_category_that_nobody_has_may_be_another_one():
+    """A marker, or the words of one name."""
+    names = ["test_chat_broadcast", "TestRoom"]
+    assert nearest("broadcst", names) == "broadcast"
+    assert nearest("brodcast_chat", names) == "broadcast_chat"
+    assert nearest("preformance", names) == "performance"
+    assert nearest("kafka", names) == nearest("chat_kafka", names) == ""
+
+
+def test_a_category_without_a_test_is_named(run, pytester):
+    """Also beside another one that has some."""
+    pytester.makepyfile(test_chat_broadcast="def test_it(): pass")
+    result = run("def test_it(): pass", "--tidings-category=broadcst", "--tidings-category=chat")
+    result.assert_outcomes(passed=1, deselected=1)
+    result.stdout.fnmatch_lines(["No test is of the category broadcst. Is broadcast meant?"])
+    result.stdout.no_fnmatch_line("*category chat*")
 
 
 def test_a_category_with_a_marker_is_not_found_by_name(run, pytester):

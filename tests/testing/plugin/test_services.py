@@ -44,6 +44,25 @@ def test_a_missing_service_is_a_skip_that_says_how_to_get_it(run):
     result.stdout.fnmatch_lines(["SKIPPED*sentinel is not installed: apt-get install no-such-package*"])
 
 
+def test_a_required_service_is_asked_for_once(run_apart, monkeypatch: pytest.MonkeyPatch):
+    """One sentence, and not the exceptions that it has come through."""
+    monkeypatch.setenv("PATH", "/nowhere")
+    monkeypatch.setenv("DOCKER_HOST", "tcp://127.0.0.1:1")
+    result = run_apart("def test_it(redis): pass", "--require", "redis")
+    result.assert_outcomes(errors=1)
+    report, _, _ = result.stdout.str().partition("short test summary")
+    assert report.count("redis is not installed") == 1
+    assert "During handling" not in report
+
+
+def test_a_coroutine_that_nobody_runs_says_what_to_configure(run_apart):
+    """And nothing of the services, which have nothing to do with it."""
+    result = run_apart("async def test_it(tidings_node): pass", "-o", "asyncio_mode=strict", "-W", "default")
+    result.assert_outcomes(failed=1)
+    result.stdout.fnmatch_lines(["*asynchronous tests*", "*asyncio_mode = auto"])
+    result.stdout.no_fnmatch_line("*service tidings_node*")
+
+
 @pytest.mark.parametrize("services", ["sentinel,redis", "all"])
 def test_a_required_service_that_is_missing_is_a_failure(run, services: str):
     """It says the same, and who required it."""

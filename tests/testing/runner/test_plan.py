@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 import typing
 from pathlib import Path
 from typing import Any
@@ -61,9 +62,12 @@ def test_verbose_names_each_test():
 
 
 def test_a_dry_run_only_collects():
-    """It writes nothing and requires nothing, but says what would be started."""
+    """It writes nothing and requires nothing, but says what would be started, and the command that would run."""
     made = plan(Options(dry_run=True, real_redis=True, coverage=True, junit=Path("out.xml")), {}, ALL)
-    assert (made.arguments, made.starts, made.coverage) == (("--collect-only", "-q"), ("redis",), False)
+    assert made.list_command("python") == ["python", "-m", "pytest", "--collect-only", "-q"]
+    assert made.starts == ("redis",)
+    ran = "python -m coverage run -m pytest --no-header --require=redis --junit-xml=out.xml"
+    assert " ".join(made.command("python")) == ran
 
 
 def test_a_redis_is_started_unless_one_is_named():
@@ -116,5 +120,15 @@ def test_no_secret_is_shown():
 
 def test_the_command_offers_the_levels_that_there_are():
     """It names them without importing the runner, which needs pytest."""
-    hint = typing.get_type_hints(command.test)["level"]
-    assert typing.get_args(typing.get_args(hint)[0]) == tuple(Level)
+    hint = typing.get_type_hints(command.test, include_extras=True)["level"]
+    (option,) = hint.__metadata__
+    assert [name for name in re.findall(r"[a-z0-9]+", option.help.partition(":")[2]) if name in list(Level)] == [*Level]
+
+
+def test_a_level_that_there_is_not_is_one_sentence():
+    """For one of the markers it says how to choose that."""
+    assert [Level.named(level) for level in Level] == [*Level]
+    with pytest.raises(PlanError, match=r"^--level x: there is no such level; there are unit, .*, performance\.$"):
+        Level.named("x")
+    with pytest.raises(PlanError, match="; for L3 alone: --markers L3"):
+        Level.named("L3")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
 import sys
 import xml.etree.ElementTree as ElementTree
@@ -11,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from tidings.testing.services import RedisServer
+from tidings.testing.services.process import Process
 
 # Each starts several interpreters, which a busy machine does slowly.
 pytestmark = [pytest.mark.world, pytest.mark.L3, pytest.mark.timeout(180)]
@@ -73,7 +75,7 @@ def test_everything_is_run_and_summed_up(suite: Path):
     run = tidings_test(suite, "--real-redis", "--junit", "out.xml", "--html", "out.html", "--", "-rP")
     assert run.returncode == 1, run.stdout + run.stderr
     for words in (
-        "starts  redis",
+        "starts beforehand  redis",
         "redis is ready at redis://127.0.0.1:",
         "PING True redis://127.0.0.1:",
         "By category",
@@ -92,10 +94,45 @@ def test_a_dry_run_shows_and_starts_nothing(suite: Path):
     """What would be started, the command line and the tests; no test runs, no file is written."""
     run = tidings_test(suite, "--dry-run", "--real-redis", "--category", "redis_subscriber", "--junit", "out.xml")
     assert run.returncode == 0, run.stdout + run.stderr
-    for words in ("starts  redis", "pytest --collect-only -q", "::test_unit", "4 tests collected"):
+    for words in (
+        "starts beforehand  redis",
+        "pytest --no-header --tidings-category=redis_subscriber",
+        "::test_unit",
+        "4 tests collected",
+    ):
         assert words in run.stdout
     assert "is ready" not in run.stdout
     assert not (suite / "out.xml").exists()
+
+
+HANGS = """
+import pytest
+
+def test_short(): pass
+
+@pytest.mark.parametrize("way", ["a"])
+class TestLong:
+    def test_long(self, way):
+        print("sleeping", flush=True)
+        pytest.importorskip("signal").pause()
+"""
+
+
+def test_an_interrupted_test_has_not_passed(suite: Path):
+    """Ctrl-C reaches the whole group, as in a terminal. The summary, the page and JUnit say which test it has ended."""
+    (suite / "test_redis_event_subscriber.py").write_text(HANGS)
+    command = [sys.executable, "-c", COMMAND, "test", "--junit", "out.xml", "--html", "out.html", "--", "-s"]
+    with Process(command, directory=suite, output=suite / "output.txt") as run:
+        run.line("sleeping", timeout=60)
+        os.killpg(run.pid, signal.SIGINT)
+        assert run.wait(60) == 2
+        assert "1 passed, 0 failed, 0 skipped, 1 interrupted: interrupted" in run.log
+    assert "1 interrupted" in (suite / "out.html").read_text()
+    (counts,) = ElementTree.parse(suite / "out.xml").getroot().iter("testsuite")
+    assert (counts.get("tests"), counts.get("errors")) == ("2", "1")
+    cases = [(case.get("classname"), case.get("name"), len(case)) for case in counts.iter("testcase")]
+    module = "test_redis_event_subscriber"
+    assert cases == [(module, "test_short", 0), (f"{module}.TestLong", "test_long[a]", 1)]
 
 
 @pytest.mark.parametrize(
@@ -108,7 +145,8 @@ def test_a_dry_run_shows_and_starts_nothing(suite: Path):
         (("--junit", "/proc/results.xml"), 2, "--junit /proc/results.xml cannot be written"),
         (("--html", "/proc/results.html"), 2, "--html /proc/results.html cannot be written"),
         (("--category", "security", "--category", "redis_subscriber", "--level", "unit"), 0, "1 passed"),
-        (("--level", "nothing"), 2, "tidings: Invalid value for '--level'"),
+        (("--level", "L3"), 2, "tidings: Invalid value: --level L3: there is no such level; there are unit"),
+        (("--category", "redis_subscribr"), 5, "redis_subscribr. Is redis_subscriber meant?"),
         (("--", "--no-such-option"), 4, "pytest was used wrongly"),
     ],
 )
@@ -125,7 +163,7 @@ def test_a_redis_that_is_named_is_used(suite: Path):
             suite, "--real-redis", "--markers", "L3", REDIS_TEST_URL=f"{server.url.removesuffix('/0')}/3"
         )
         assert run.returncode == 0, run.stdout + run.stderr
-        assert "starts  nothing" in run.stdout
+        assert "starts beforehand  nothing" in run.stdout
         assert server.is_running
 
 
@@ -142,3 +180,11 @@ def test_coverage_is_measured_and_shown(suite: Path):
     assert run.returncode == 0, run.stdout + run.stderr
     assert "TOTAL" in run.stdout
     assert (suite / ".coverage").exists()
+
+
+def test_the_help_fits_a_terminal(suite: Path):
+    """Of 80 characters: no option is cut, and no name of a type stands beside a flag."""
+    run = tidings_test(suite, "--help", COLUMNS="80")
+    assert run.returncode == 0
+    assert "…" not in run.stdout
+    assert run.stdout.count("<") <= 2  # --help itself, and the arguments for pytest

@@ -96,6 +96,19 @@ def test_the_page_shows_texts_as_they_are():
         assert words in text
 
 
+def test_an_interrupted_test_has_not_passed():
+    """It is counted, named and coloured by itself, and not mentioned where there was none."""
+    summary = summarise([LINES[0], Result(test="a.py::test_long", outcome=Outcome.INTERRUPTED, seconds=2.0)], 2)
+    assert (summary.total.passed, summary.total.interrupted, summary.total.tests) == (1, 1, 2)
+    assert verdict(summary) == "1 passed, 0 failed, 0 skipped, 1 interrupted: interrupted"
+    console = Console(file=io.StringIO(), width=100)
+    console.print(summary_tables(summary))
+    assert "a.py::test_long" in console.file.getvalue().partition("Interrupted")[2]  # type: ignore[attr-defined]
+    assert "1 interrupted" in page(summary)
+    assert '<td class="number interrupted">1</td>' in page(summary)
+    assert "1 interrupted" not in page(summarise(LINES, 1))
+
+
 def test_a_run_without_tests_is_a_page_too():
     """With nothing but the verdict."""
     text = page(summarise([], 5))

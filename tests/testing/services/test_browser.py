@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 from collections.abc import MutableMapping
 from pathlib import Path
@@ -55,6 +56,37 @@ async def test_complaints_of_a_page_are_its_own(environment: object):
             await bad.goto(f"data:text/html,{COMPLAINTS}")
         assert browser.errors_of(bad) == ["a", "c"]
         assert browser.errors_of(good) == []
+
+
+async def test_what_could_not_be_loaded_is_named(environment: object):
+    """But for the icon, for which the browser asks by itself."""
+    need(Browser)
+    body = b"<!doctype html><img src='/photo.png'>"
+
+    async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        path = (await reader.readuntil(b"\r\n\r\n")).split()[1]
+        status, said = (b"200 OK", body) if path == b"/" else (b"404 Not Found", b"")
+        head = b"HTTP/1.1 %b\r\nContent-Type: text/html\r\nContent-Length: %d\r\nConnection: close\r\n\r\n"
+        writer.write(head % (status, len(said)) + said)
+        await writer.drain()
+        writer.close()
+
+    async with await asyncio.start_server(answer, "127.0.0.1", 0) as server, Browser() as browser:
+        page = await browser.page()
+        url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}/"
+        await page.goto(url)
+        async with page.expect_event("console", lambda message: message.text == "the end"):
+            await page.evaluate("fetch('/favicon.ico').then(() => console.log('the end'))")
+        complaints = {each.partition(")")[2] for each in browser.errors_of(page)}
+    assert complaints == {f": {url}photo.png"}
+
+
+async def test_its_log_has_nothing_of_the_script_around_it(environment: object):
+    need(Browser)
+    with Browser() as browser:
+        browser.process.line("DevTools listening")
+        assert "DevTools listening" in browser.log
+        assert "unexpected operator" not in browser.log
 
 
 async def test_nothing_is_left_behind(environment: MutableMapping[str, str], tmp_path: Path):

@@ -83,7 +83,7 @@ class WebSocket:
         await self._connection.send(data)
 
     def stall(self) -> None:
-        """Stop reading. The kernel takes what fits into its buffer, and then the server's writes wait."""
+        """Stop reading. When this side's buffer is full and the server's too, the server's writes wait."""
         self._stalled = True
         if not self._connection.transport.is_closing():
             self._connection.transport.pause_reading()

@@ -92,8 +92,8 @@ class WebSocketConversation(Conversation[T]):
     def stall(self) -> None:
         """Stop reading, so that the server meets a client that is connected and does not read.
 
-        The kernel takes in some 128 KiB for this client; how much the server's own kernel holds back is the server's
-        affair, often a few megabytes.
+        The kernel takes in some 128 KiB for this client, and the server's own kernel up to 4 MiB more, which the
+        receiver cannot lessen. A server waits for this client only after that: send it 16 MB.
         """
         self._record.add(Direction.NOTED, "stops reading")
         self._opened().stall()

@@ -9,7 +9,9 @@ id the server gives to its connections. A publication is recognised by the `id` 
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from enum import Enum
+from types import UnionType
 
 from msgspec import Struct
 
@@ -25,16 +27,42 @@ class How(Enum):
 
 
 class Record(Struct, frozen=True, gc=False, tag=True, tag_field="kind"):
-    """The root of all records."""
+    """The root of all records. A field of another type than it is declared with is a `TypeError`."""
 
     at: float
+
+    def __post_init__(self) -> None:
+        for name in self.__struct_fields__:
+            kind = KINDS.get(name)
+            if kind is not None and not isinstance(value := getattr(self, name), kind):
+                raise TypeError(_wrong(type(self).__name__, name, kind, value))
+
+
+KINDS: Mapping[str, type | UnionType] = {
+    "at": float | int,
+    **dict.fromkeys(
+        ("id", "channel", "publisher", "data", "client", "user", "connection", "epoch", "name", "target"), str
+    ),
+    **dict.fromkeys(("code", "offset"), int),
+    "position": StreamPosition | None,
+    "how": How,
+    "clients": tuple,
+}
+"""What the fields have to be, in every record alike. What is something else would compare as unequal to everything, and
+so be reported as a promise that was broken."""
+
+
+def _wrong(record: str, name: str, kind: type | UnionType, value: object) -> str:
+    wanted = kind.__name__ if isinstance(kind, type) else str(kind)
+    cure = {"id": ": take tag_of(payload).id", "data": ": take tag_of(payload).content"}.get(name, "")
+    return f"{name} of {record} is {wanted}, and not {value!r:.80}{cure}"
 
 
 # Publishing.
 
 
 class PublishInvoked(Record, frozen=True):
-    """Somebody began to publish. `data` is what `tags.content` makes of the payload."""
+    """Somebody began to publish. `id` and `data` are the id and the content that `tag_of` reads from the payload."""
 
     id: str
     channel: str
@@ -103,7 +131,7 @@ class Unsubscribed(Record, frozen=True):
 
 
 class Delivered(Record, frozen=True):
-    """A client received a publication: `id` and `data` as read from the payload, "" for an id that is not there.
+    """A client received a publication: `id` and `data` are the id and the content that `tag_of` reads from the payload.
 
     `offset` is 0 in channels without history. `epoch` is that of the client's subscription, "" where it is not known.
     """

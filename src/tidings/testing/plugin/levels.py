@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Iterable, Mapping
+from difflib import get_close_matches
 from pathlib import PurePath
 
 import pytest
@@ -67,11 +68,24 @@ def belongs(category: str, path: PurePath, names: Iterable[str]) -> bool:
     return any(set(words) <= set(name.lower().split("_")) for name in (path.stem, *names))
 
 
+def nearest(category: str, names: Iterable[str]) -> str:
+    """A category that may have been meant: a marker, or words of which one of these names has all; "" for none."""
+    if marker := get_close_matches(category, sorted(MARKED), n=1):
+        return marker[0]
+    for name in names:
+        there = sorted(set(name.lower().split("_")) - {"test"})
+        close = [get_close_matches(word, there, n=1) for word in category.lower().split("_")]
+        if all(close):
+            return "_".join(found[0] for found in close)
+    return ""
+
+
 class Levels:
     """Marks tests with what follows from their markers, and leaves out those of other categories."""
 
     def __init__(self, categories: Iterable[str]) -> None:
         self._categories = tuple(categories)
+        self._empty: dict[str, str] = {}
 
     def pytest_itemcollected(self, item: pytest.Item) -> None:
         names = {mark.name for mark in item.iter_markers()}
@@ -83,17 +97,29 @@ class Levels:
     def pytest_collection_modifyitems(self, config: pytest.Config, items: list[pytest.Item]) -> None:
         if not self._categories:
             return
+        names = {name: None for item in items for name in (PurePath(item.path).stem, *classes_of(item))}
+        for category in self._categories:
+            if not any(is_in(item, category) for item in items):
+                self._empty[category] = nearest(category, names)
         chosen = [item for item in items if any(is_in(item, name) for name in self._categories)]
         config.hook.pytest_deselected(items=[item for item in items if item not in set(chosen)])
         items[:] = chosen
+
+    def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:
+        for category, meant in self._empty.items():
+            question = f" Is {meant} meant?" if meant else ""
+            terminalreporter.write_line(f"No test is of the category {category}.{question}", yellow=True)
 
 
 def is_in(item: pytest.Item, category: str) -> bool:
     """Whether a test is marked with a category, or named after one that no marker of the toolkit stands for."""
     if item.get_closest_marker(category) is not None:
         return True
-    classes = [part.name for part in item.listchain() if isinstance(part, pytest.Class)]
-    return category not in MARKED and belongs(category, PurePath(item.path), classes)
+    return category not in MARKED and belongs(category, PurePath(item.path), classes_of(item))
+
+
+def classes_of(item: pytest.Item) -> list[str]:
+    return [part.name for part in item.listchain() if isinstance(part, pytest.Class)]
 
 
 def markers_of(item: pytest.Item) -> list[str]:

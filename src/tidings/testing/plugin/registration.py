@@ -10,6 +10,7 @@ from tidings.testing.plugin.honesty import Honesty
 from tidings.testing.plugin.justified import MARK
 from tidings.testing.plugin.levels import CATEGORIES, LEVELS, Levels
 from tidings.testing.plugin.measured import Stage
+from tidings.testing.plugin.orphans import end_with, waits_for
 from tidings.testing.plugin.reporter import Notes, Reporter
 from tidings.testing.plugin.services import KINDS, REQUIRED, Services, required
 
@@ -38,6 +39,8 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_configure(config: pytest.Config) -> None:
+    if parent := waits_for(config):
+        end_with(parent)
     for name, meaning in {**LEVELS, **CATEGORIES}.items():
         config.addinivalue_line("markers", f"{name}: {meaning}")
     config.addinivalue_line("markers", f"{MARK}(reason): why a mock is right in an L3 or L4 test")

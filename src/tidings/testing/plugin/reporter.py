@@ -52,6 +52,9 @@ class Reporter:
         if report.failed:
             self._end(Result(test=report.nodeid, outcome=Outcome.ERROR, message=last_line(report.longreprtext)))
 
+    def pytest_runtest_logstart(self, nodeid: str) -> None:
+        self._running[nodeid] = []
+
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
         reports = self._running.setdefault(report.nodeid, [])
         reports.append(report)
@@ -60,8 +63,8 @@ class Reporter:
             self._end(result(self._running.pop(report.nodeid)))
 
     def pytest_sessionfinish(self, exitstatus: int) -> None:
-        for reports in self._running.values():
-            self._end(result(reports))
+        for test, reports in self._running.items():
+            self._end(cut_off(test, reports))
         self._write(Ended(int(exitstatus)))
 
     def pytest_unconfigure(self) -> None:
@@ -99,6 +102,13 @@ def result(reports: list[pytest.TestReport]) -> Result:
         message=message_of(telling),
         noted=msgspec.convert(getattr(last, FIELD, {}), Noted),
     )
+
+
+def cut_off(test: str, reports: list[pytest.TestReport]) -> Result:
+    """The result of a test that came to no end: what has failed before that has failed."""
+    if any(report.outcome != "passed" for report in reports):
+        return result(reports)
+    return Result(test=test, outcome=Outcome.INTERRUPTED, seconds=sum(report.duration for report in reports))
 
 
 def outcome_of(report: pytest.TestReport) -> Outcome:

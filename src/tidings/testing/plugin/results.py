@@ -21,6 +21,8 @@ class Outcome(StrEnum):
     SKIPPED = "skipped"
     XFAILED = "xfailed"
     XPASSED = "xpassed"
+    INTERRUPTED = "interrupted"
+    """It was running when the run was ended, and so nobody knows."""
 
 
 class Noted(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import inspect
 import os
 import sys
 from collections.abc import Generator, Iterator
@@ -25,6 +26,13 @@ KINDS = {
 
 REQUIRED = pytest.StashKey[frozenset[str]]()
 
+NOT_RUN = "async def functions are not natively supported"
+"""What pytest says of a coroutine that no plugin runs."""
+
+ASYNCHRONOUS = """pytest-asyncio runs a coroutine as a test where it is told to, in the settings of pytest:
+  asyncio_mode = auto
+or at each test: @pytest.mark.asyncio"""
+
 DATABASES = 16
 """How many a Redis has, unless somebody has configured it."""
 
@@ -42,8 +50,8 @@ def required(text: str) -> frozenset[str]:
 def absent(config: pytest.Config, name: str, sentence: str) -> NoReturn:
     """A missing service is a skip, and a failure where it is required."""
     if name in config.stash.get(REQUIRED, frozenset()):
-        pytest.fail(f"{sentence} (It has to be there: --require {name}.)", pytrace=False)
-    pytest.skip(sentence)
+        raise pytest.fail.Exception(f"{sentence} (It has to be there: --require {name}.)", pytrace=False) from None
+    raise pytest.skip.Exception(sentence) from None  # `Missing`, of which it comes, says nothing more.
 
 
 @contextmanager
@@ -161,9 +169,16 @@ class Services:
         self, item: pytest.Item, call: pytest.CallInfo[None]
     ) -> Generator[None, pytest.TestReport, pytest.TestReport]:
         report = yield
-        if report.failed:
+        if report.failed and is_coroutine_nobody_awaits(item, report):
+            report.sections.append(("asynchronous tests", ASYNCHRONOUS))
+        elif report.failed:
             report.sections.extend(sections(getattr(item, "funcargs", {})))
         return report
+
+
+def is_coroutine_nobody_awaits(item: pytest.Item, report: pytest.TestReport) -> bool:
+    """Whether a test has failed because pytest runs no coroutine: it did not begin, and no service is the cause."""
+    return inspect.iscoroutinefunction(getattr(item, "obj", None)) and NOT_RUN in report.longreprtext
 
 
 def sections(arguments: dict[str, Any]) -> Iterator[tuple[str, str]]:

@@ -11,8 +11,6 @@ from string import Template
 from tidings.testing.plugin.results import Outcome, Result
 from tidings.testing.runner.summary import Row, Summary
 
-KINDS = ("passed", "failed", "skipped")
-
 COLOURS = {
     Outcome.PASSED: "passed",
     Outcome.XFAILED: "passed",
@@ -20,7 +18,11 @@ COLOURS = {
     Outcome.SKIPPED: "skipped",
     Outcome.FAILED: "failed",
     Outcome.ERROR: "failed",
+    Outcome.INTERRUPTED: "interrupted",
 }
+
+BAD = ("failed", "interrupted")
+"""What a figure is coloured for."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,14 +41,14 @@ def page(summary: Summary) -> str:
     """The whole page. Whatever tests have said is shown as text, never as markup."""
     total = summary.total
     template = Template(files(__package__).joinpath("page.html").read_text(encoding="utf-8"))
-    counts = {kind: int(getattr(total, kind)) for kind in KINDS}
+    counts = total.counts
     verdict = summary.verdict[:1].upper() + summary.verdict[1:]
     return template.substitute(
-        title=escape(f"{total.passed} passed, {total.failed} failed, {total.skipped} skipped"),
+        title=escape(total.told),
         colour="passed" if summary.code == 0 else "failed",
         verdict=escape(verdict),
         counts="".join(f'<li class="{kind}"><b>{count}</b> {kind}</li>' for kind, count in counts.items()),
-        label=", ".join(f"{count} {kind}" for kind, count in counts.items()),
+        label=total.told,
         bar="".join(f'<i class="{kind}" style="flex-grow: {count}"></i>' for kind, count in counts.items() if count),
         sections="\n".join(sections(summary)),
     )
@@ -56,6 +58,8 @@ def sections(summary: Summary) -> Iterator[str]:
     """What there is something to say about."""
     if summary.failures:
         yield section("Failed", reasons(summary.failures))
+    if summary.interrupted:
+        yield section("Interrupted", table((Cell("test"),), [(Cell(t.test, "name"),) for t in summary.interrupted]))
     if summary.tests:
         yield section("By category", categories(summary.categories, summary.total))
     if summary.measured:
@@ -92,18 +96,15 @@ def line(row: Iterable[Cell]) -> str:
 
 
 def categories(rows: Sequence[Row], total: Row) -> str:
-    heads = (Cell(""), *(Cell(kind, "number") for kind in (*KINDS, "seconds")))
-    return table(heads, map(figures, rows), foot=figures(total))
+    heads = (Cell(""), *(Cell(kind, "number") for kind in (*total.counts, "seconds")))
+    kinds = [*total.counts]
+    return table(heads, (figures(row, kinds) for row in rows), foot=figures(total, kinds))
 
 
-def figures(row: Row) -> tuple[Cell, ...]:
-    return (
-        Cell(row.category),
-        Cell(str(row.passed), "number"),
-        Cell(str(row.failed), "number failed" if row.failed else "number"),
-        Cell(str(row.skipped), "number"),
-        Cell(f"{row.seconds:.2f}", "number"),
-    )
+def figures(row: Row, kinds: Iterable[str]) -> tuple[Cell, ...]:
+    counts = [(kind, getattr(row, kind)) for kind in kinds]
+    cells = (Cell(str(count), f"number {kind}" if count and kind in BAD else "number") for kind, count in counts)
+    return (Cell(row.category), *cells, Cell(f"{row.seconds:.2f}", "number"))
 
 
 def measurements(summary: Summary) -> str:

@@ -24,6 +24,14 @@ class Level(StrEnum):
     E2E = "e2e"
     PERFORMANCE = "performance"
 
+    @classmethod
+    def named(cls, name: str) -> Level:
+        """The level of this name. Raises `PlanError` for one that there is not."""
+        if name in list(cls):
+            return cls(name)
+        marker = f"; for {name} alone: --markers {name}" if name in MARKED else ""
+        raise PlanError(f"--level {name}: there is no such level; there are {', '.join(cls)}{marker}.")
+
 
 SELECTS: Mapping[Level, str] = {
     Level.UNIT: "L1 or unit",
@@ -71,6 +79,8 @@ class Plan:
     """What to start, what to tell pytest, and what else to do. `starts` are services by name."""
 
     arguments: tuple[str, ...]
+    listing: tuple[str, ...] = ()
+    """The arguments with which pytest names the tests and runs none."""
     starts: tuple[str, ...] = ()
     environment: Mapping[str, str] = field(default_factory=dict)
     coverage: bool = False
@@ -83,6 +93,10 @@ class Plan:
         written = [f"--tidings-report={report}"] if report else []
         return [python, *measured, "-m", "pytest", *self.arguments, *written]
 
+    def list_command(self, python: str) -> list[str]:
+        """The command line of a pytest that only names the tests."""
+        return [python, "-m", "pytest", *self.listing]
+
 
 def plan(options: Options, environment: Mapping[str, str], installed: Iterable[str]) -> Plan:
     """What these options mean in this environment, where these modules are installed. Raises `PlanError`."""
@@ -90,9 +104,10 @@ def plan(options: Options, environment: Mapping[str, str], installed: Iterable[s
     given = next((environment[name] for name in REDIS if environment.get(name)), "")
     return Plan(
         arguments=tuple(pytest_arguments(options)),
+        listing=tuple(pytest_arguments(options, listing=True)),
         starts=("redis",) if options.real_redis and not given else (),
         environment=dict.fromkeys(REDIS, given) if options.real_redis and given else {},
-        coverage=options.coverage and not options.dry_run,
+        coverage=options.coverage,
         dry_run=options.dry_run,
         html=options.html,
     )
@@ -118,9 +133,9 @@ def check(options: Options, installed: frozenset[str]) -> None:
             raise PlanError(f"{name} {file} is a folder: name a file in it.")
 
 
-def pytest_arguments(options: Options) -> Iterable[str]:
-    """The arguments of pytest. Those of the user come last, and so win."""
-    if options.dry_run:
+def pytest_arguments(options: Options, *, listing: bool = False) -> Iterable[str]:
+    """The arguments of pytest, to run the tests or only to name them. Those of the user come last, and so win."""
+    if listing:
         yield from ("--collect-only", "-q")
     else:
         yield from (("-v",) if options.verbose else ("--no-header",))
@@ -128,13 +143,13 @@ def pytest_arguments(options: Options) -> Iterable[str]:
         yield from ("-m", expression)
     if not are_markers(options):
         yield from (f"--tidings-category={name}" for name in categories(options))
-    if options.real_redis and not options.dry_run:
+    if options.real_redis and not listing:
         yield "--require=redis"
     if options.fail_fast:
         yield "--exitfirst"
     if options.timeout is not None:
         yield f"--timeout={options.timeout:.15g}"
-    if options.junit is not None and not options.dry_run:
+    if options.junit is not None and not listing:
         yield f"--junit-xml={options.junit}"
     if options.test_dir is not None:
         yield str(options.test_dir)

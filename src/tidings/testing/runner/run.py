@@ -16,7 +16,9 @@ from types import FrameType
 
 from rich.console import Console
 
+from tidings.testing.plugin.orphans import RUNNER
 from tidings.testing.plugin.results import read
+from tidings.testing.runner.junit import name_interrupted
 from tidings.testing.runner.page import page
 from tidings.testing.runner.plan import REDIS, Options, Plan, PlanError, plan
 from tidings.testing.runner.summary import Summary, summarise, was_complete
@@ -36,18 +38,34 @@ def run(options: Options, *, console: Console | None = None) -> int:
     made = plan(options, os.environ, [name for name in OPTIONAL if find_spec(name)])
     console.print(plan_table(made, os.environ))
     if made.dry_run:
-        return _call(made.command(sys.executable), os.environ)
+        return _call(made.list_command(sys.executable), os.environ)
     for name, file in {"--junit": options.junit, "--html": options.html}.items():
         if file is not None:
             _require_writable(name, file)
-    with tempfile.TemporaryDirectory(prefix="tidings-test-") as folder, services(made) as variables:
+    with folder_of_results() as folder, services(made) as variables:
         for name in made.starts:
             console.print(f"[bold]{name}[/] is ready at {variables[REDIS[0]]}")
-        report = Path(folder) / "results.jsonl"
+        report = folder / "results.jsonl"
         summary = _tested(made, report, {**os.environ, **made.environment, **variables})
+    if options.junit is not None:
+        name_interrupted(options.junit, summary.interrupted)
     _show(made, summary, console)
     # By convention a process that a signal has ended is told as 128 more than the signal.
     return summary.code if summary.code >= 0 else 128 - summary.code
+
+
+@contextmanager
+def folder_of_results() -> Iterator[Path]:
+    """A folder that is removed at the end, also by the reaper if this process is killed."""
+    from tidings.testing.services.reaper import reaper
+
+    with tempfile.TemporaryDirectory(prefix="tidings-test-") as name:
+        folder = Path(name)
+        reaper().watch_directory(folder)
+        try:
+            yield folder
+        finally:
+            reaper().forget_directory(folder)
 
 
 @contextmanager
@@ -105,7 +123,7 @@ def _call(command: list[str], environment: Mapping[str, str]) -> int:
     """
     at = command.index("pytest") + 1
     command = [*command[:at], *plugin(), *command[at:]]
-    process = subprocess.Popen(command, env=dict(environment))
+    process = subprocess.Popen(command, env={**environment, RUNNER: str(os.getpid())})
     with _passing_on(process):
         return process.wait()
 

@@ -33,10 +33,21 @@ class Row:
     failed: int
     skipped: int
     seconds: float
+    interrupted: int = 0
 
     @property
     def tests(self) -> int:
-        return self.passed + self.failed + self.skipped
+        return self.passed + self.failed + self.skipped + self.interrupted
+
+    @property
+    def counts(self) -> dict[str, int]:
+        """How many ended how. Interrupted is named only where there was such a test."""
+        always = {"passed": self.passed, "failed": self.failed, "skipped": self.skipped}
+        return {**always, "interrupted": self.interrupted} if self.interrupted else always
+
+    @property
+    def told(self) -> str:
+        return ", ".join(f"{count} {kind}" for kind, count in self.counts.items())
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +60,7 @@ class Summary:
     slowest: Sequence[Result]
     failures: Sequence[Result]
     skips: Sequence[Result]
+    interrupted: Sequence[Result]
     measured: Sequence[tuple[str, Measurement]]
     justified: Sequence[tuple[str, str]]
     tests: Sequence[Result]
@@ -74,6 +86,7 @@ def summarise(lines: Iterable[Line], code: int) -> Summary:
         slowest=sorted(tests, key=lambda test: -test.seconds)[:SLOWEST],
         failures=[test for test in tests if test.outcome in FAILURES],
         skips=[test for test in tests if test.outcome is Outcome.SKIPPED],
+        interrupted=[test for test in tests if test.outcome is Outcome.INTERRUPTED],
         measured=[(test.test, measurement) for test in tests for measurement in test.noted.measured],
         justified=[(test.test, reason) for test in tests for reason in test.noted.justified],
         tests=tests,
@@ -97,6 +110,7 @@ def row(name: str, tests: Iterable[Result]) -> Row:
         failed=sum(counts[outcome] for outcome in FAILURES),
         skipped=counts[Outcome.SKIPPED],
         seconds=sum(test.seconds for test in tests),
+        interrupted=counts[Outcome.INTERRUPTED],
     )
 
 

@@ -19,7 +19,8 @@ def plan_table(plan: Plan, variables: Mapping[str, str], python: str = "python")
     table = Table(box=None, show_header=False, pad_edge=False)
     table.add_column(style="bold", no_wrap=True)
     table.add_column(overflow="fold")
-    table.add_row("starts", ", ".join(plan.starts) or "nothing")
+    # Fixtures start services as well, when a test asks for one; nobody knows that before.
+    table.add_row("starts beforehand", ", ".join(plan.starts) or "nothing")
     for name, value in shown({**variables, **plan.environment}).items():
         table.add_row("given", f"{name}={value}")
     table.add_row("runs", shlex.join(plan.command(python)))
@@ -48,6 +49,8 @@ def _parts(summary: Summary) -> Iterator[RenderableType]:
         yield table
     if summary.skips:
         yield _reasons("Skipped", summary.skips)
+    if summary.interrupted:
+        yield _names("Interrupted", summary.interrupted)
     if summary.failures:
         yield _reasons("Failed", summary.failures)
     yield Text(verdict(summary), style="bold green" if summary.code == 0 else "bold red")
@@ -55,17 +58,19 @@ def _parts(summary: Summary) -> Iterator[RenderableType]:
 
 def verdict(summary: Summary) -> str:
     """The last line."""
-    total = summary.total
-    return f"{total.passed} passed, {total.failed} failed, {total.skipped} skipped: {summary.verdict}"
+    return f"{summary.total.told}: {summary.verdict}"
 
 
 def _categories(rows: Sequence[Row]) -> Table:
-    table = _table("By category", "", "passed", "failed", "skipped", "seconds")
+    kinds = rows[-1].counts  # Of the total, which has whatever one of the others has.
+    table = _table("By category", "", *kinds, "seconds")
     for column in table.columns[1:]:
         column.justify = "right"
     for row in rows:
-        failed = Text(str(row.failed), style="red" if row.failed else "")
-        table.add_row(row.category, str(row.passed), failed, str(row.skipped), f"{row.seconds:.2f}")
+        bad = {"failed": "red", "interrupted": "red"}
+        counts = [(kind, getattr(row, kind)) for kind in kinds]
+        cells = [Text(str(count), style=bad.get(kind, "") if count else "") for kind, count in counts]
+        table.add_row(row.category, *cells, f"{row.seconds:.2f}")
     return table
 
 
@@ -81,6 +86,13 @@ def _reasons(title: str, tests: Sequence[Result]) -> Table:
     table = _table(title, "test", "why")
     for test in tests:
         table.add_row(Text(test.test), Text(test.message))
+    return table
+
+
+def _names(title: str, tests: Sequence[Result]) -> Table:
+    table = _table(title, "test")
+    for test in tests:
+        table.add_row(Text(test.test))
     return table
 
 

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import importlib.util
 import os
+import re
 import shutil
 from collections.abc import Mapping
 from contextlib import AsyncExitStack, suppress
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, ClassVar, Self
+from urllib.parse import urlsplit
 
 import httpx2
 
@@ -35,6 +37,12 @@ SWITCHES = (
     "--hide-scrollbars",  # A page is as wide as it was asked for.
     "--log-level=3",  # It complains of every desktop service that a server does not have.
 )
+
+NOT_LOADED = "Failed to load resource"
+"""How Chromium begins when an answer is an error or does not come. It does not say of what."""
+
+WRAPPER = re.compile(r"^\S*/chromium: \d+: .*: unexpected operator$")
+"""What Debian's script around Chromium complains of itself."""
 
 
 class Browser(Service):
@@ -87,15 +95,19 @@ class Browser(Service):
         return page
 
     def errors_of(self, page: Page) -> list[str]:
-        """What a page has complained about so far: errors and warnings in its console, and uncaught exceptions."""
+        """What a page has complained about so far: errors and warnings in its console, and uncaught exceptions.
+
+        What could not be loaded is named with its address. That there is no `/favicon.ico` is left out: it is the
+        browser that asks for it, and not the page.
+        """
         return list(self._errors[page])
 
     def _listen(self, page: Page) -> None:
         heard = self._errors[page] = []
 
         def hear(message: ConsoleMessage) -> None:
-            if message.type in ("error", "warning"):
-                heard.append(message.text)
+            if message.type in ("error", "warning") and (said := complaint(message.text, message.location["url"])):
+                heard.append(said)
 
         page.on("console", hear)
         page.on("pageerror", lambda error: heard.append(str(error)))
@@ -141,6 +153,10 @@ class Browser(Service):
         """What it keeps elsewhere than in its profile is kept in the directory as well."""
         return {**os.environ, "HOME": str(self.directory), "TMPDIR": str(self.directory)}
 
+    @property
+    def log(self) -> str:
+        return "\n".join(line for line in super().log.splitlines() if not WRAPPER.match(line))
+
     def is_ready(self) -> bool:
         with suppress(httpx2.HTTPError):
             return httpx2.get(f"{self.url}/json/version", timeout=1.0, trust_env=False).is_success
@@ -174,3 +190,10 @@ class Browser(Service):
         except Error as error:
             raise ServiceError(f"Playwright cannot connect to Chromium: {error}\n{self.report()}") from error
         connection.push_async_callback(self._chromium.close)
+
+
+def complaint(text: str, url: str) -> str:
+    """What a line of the console is as a complaint, "" for none. `url` is where it comes from."""
+    if not text.startswith(NOT_LOADED):
+        return text
+    return "" if urlsplit(url).path == "/favicon.ico" else f"{text}: {url}"
