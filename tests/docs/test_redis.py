@@ -94,4 +94,4 @@ def test_numbers_are_those_of_the_code() -> None:
     assert f"Redis {'.'.join(map(str, judging.OLDEST))} is needed" in TEXT
     assert f"for a cluster {'.'.join(map(str, judging.OLDEST_IN_CLUSTER))}" in TEXT
     vigilance = link.Vigilance()
-    assert (link.PAUSE_LIMIT, vigilance.silence, vigilance.probe_interval) == (1.0, 3.0, 5.0), "see: When Redis is away"
+    assert (link.PAUSE_LIMIT, vigilance.silence, vigilance.probe_interval) == (0.5, 3.0, 5.0), "see: When Redis is away"
