@@ -21,6 +21,9 @@ from tidings.brokers.redis.line import Line, LineLost, Push, ReplyError
 PAUSE_LIMIT = 0.5
 """Seconds between two attempts at most; publications wait for the next one."""
 
+GRACE = 0.2
+"""Seconds that an attempt to connect gets to end by itself when nobody wants the line any more."""
+
 KEEPALIVE = {"TCP_KEEPIDLE": 15, "TCP_KEEPINTVL": 5, "TCP_KEEPCNT": 3}
 """After 15 s of silence, three probes 5 s apart; the names of Linux, passed over where a system lacks them."""
 
@@ -75,6 +78,7 @@ class Link:
         self._up = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
         self._gone = ""
+        self._is_connecting = False
         self.reason = "not connected yet"
         """Why there is no line, for people; "" while there is one."""
 
@@ -93,6 +97,9 @@ class Link:
         self._gone = reason
         self._up.set()
         if self._task is not None:
+            if self._is_connecting:
+                # Left to end by itself: the loop would complain of a handshake that fails as it is cancelled.
+                await asyncio.wait([self._task], timeout=GRACE)
             self._task.cancel()
             await asyncio.wait([self._task])
         self.reason = reason
@@ -116,22 +123,25 @@ class Link:
 
     async def _keep_up(self) -> None:
         loop = asyncio.get_running_loop()
-        while True:
+        while not self._gone:
             if not self._breaker.attempt(loop.time()):
                 await asyncio.sleep(max(0.0, (self._breaker.deadline() or 0.0) - loop.time()))
                 continue
             lost: asyncio.Future[str] = loop.create_future()
+            self._is_connecting = True
             try:
                 line = await self._connect(lost)
             except (OSError, LineLost, ReplyError, TimeoutError) as error:
                 self.reason = self._complaint(error)
                 self._breaker.failed(loop.time())
                 continue
+            finally:
+                self._is_connecting = False
             self._breaker.succeeded()
             self._line, self.reason = line, ""
             self._up.set()
             try:
-                self.reason = await self._watch(line, lost)
+                self.reason = self._gone or await self._watch(line, lost)
             finally:
                 self._drop(self.reason)
                 line.end(self._gone or self.reason)
