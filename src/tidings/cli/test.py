@@ -5,12 +5,16 @@ What it calls is imported when it is called: a server is installed without pytes
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
 from tidings.errors import TidingsError
+
+NOT_RUN = 3
+"""Pytest's own code for a run that came to nothing; 1 would say that tests have failed."""
 
 NONE = ""
 """What a flag takes. Typer would name its type, in a column that 80 characters have no room for."""
@@ -98,4 +102,5 @@ def _run(*, level: str | None, **options: Any) -> int:
     except PlanError as error:
         raise typer.BadParameter(str(error)) from error
     except ServiceError as error:
-        raise TidingsError(str(error)) from error
+        print(f"tidings: {error}", file=sys.stderr)
+        return NOT_RUN

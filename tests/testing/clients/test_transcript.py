@@ -90,6 +90,16 @@ def test_long_content_is_cut_and_measured() -> None:
     assert abbreviated("x" * 5000) == "x" * WIDTH + "… (5,000 characters)"
 
 
+def test_a_long_content_is_shown_once() -> None:
+    """Whoever says it again: then its beginning and the first time are enough."""
+    transcript = Transcript("x")
+    for at, direction in ((1.0, Direction.SENT), (1.5, Direction.RECEIVED), (2.0, Direction.SENT)):
+        transcript.add(Frame(at, direction, "x" * 50_000))
+    transcript.add(Frame(3.0, Direction.SENT, "y" * 50_000))
+    assert [len(line) for line in str(transcript).splitlines()[1:]] == [152, 55, 55, 152]
+    assert str(transcript).splitlines()[3] == "   2.000 → xxxxxxxxxxxxxxxxxxxx… (the same as at 1.000)"
+
+
 def test_a_closing_is_a_pair_that_reads_well() -> None:
     assert Closing(3503, "force disconnect") == (3503, "force disconnect")
     assert str(Closing(1006, "")) == "1006"

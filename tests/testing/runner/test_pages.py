@@ -105,6 +105,16 @@ def test_both_pipelines_run_the_composition_and_take_it_down():
     assert (gitlab["real-server"]["script"], gitlab["real-server"]["after_script"]) == ([up], [down])
 
 
+@pytest.mark.parametrize("name", ["compose.yaml", "github-actions.yml", "gitlab-ci.yml"])
+def test_the_files_say_what_another_project_changes(name: str):
+    """Each place, and nothing is installed twice that the toolkit brings."""
+    text = (CI / name).read_text()
+    assert text.count("CHANGE") >= 3
+    commands = [line for line in text.splitlines() if "pip install" in line and not line.startswith("#")]
+    assert commands and all("[testing]" in line for line in commands)
+    assert not any(package in line for line in commands for package in ("pytest-timeout", " redis"))
+
+
 def texts(value: Any) -> Iterator[str]:
     """Every text in a file, however deep."""
     if isinstance(value, str):

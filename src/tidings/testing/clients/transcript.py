@@ -21,6 +21,9 @@ LAST_LINES = 20
 WIDTH = 120
 """How many characters of a frame a failure shows."""
 
+BEGINNING = 20
+"""How many of a long one that it has shown already."""
+
 # A JWT says for a while who somebody is, and what a failure shows may be kept by a build server for long.
 # Every run of letters is tried once, from its first "eyJ": a long one without a dot would else take minutes.
 _TOKEN = re.compile(r"(?<![\w-])((?>[\w-]*?eyJ)[\w-]{5})[\w-]*+\.[\w-]++\.[\w-]*+")
@@ -104,19 +107,23 @@ class Transcript:
         self._letters.setdefault(len(self.frames) - 1, []).append(letter)
 
     def __str__(self) -> str:
-        lines = [self._line(place) for place in range(len(self.frames))[-LAST_LINES:]]
+        before: dict[str, float] = {}
+        lines = [self._line(place, before) for place in range(len(self.frames))[-LAST_LINES:]]
         if not lines:
             return f"The conversation with {self.title} has not begun."
         left_out = len(self.frames) - len(lines)
         earlier = [f"  … {left_out:,} earlier frames"] if left_out else []
         return "\n".join([f"The conversation with {self.title}, times in seconds:", *earlier, *lines])
 
-    def _line(self, place: int) -> str:
+    def _line(self, place: int, before: dict[str, float]) -> str:
         frame = self.frames[place]
         fates = [letter.fate for letter in self._letters.get(place, [])]
         # A frame that brings many messages is read when all of them are.
         remark = next((fate.value for fate in (Fate.UNREAD, Fate.SKIPPED) if fate in fates), "")
-        line = f"{frame.at:8.3f} {frame.direction.value} {abbreviated(written(frame.content))}"
+        text = written(frame.content)
+        shown = abbreviated(text, same_as=before.get(text))
+        before.setdefault(text, frame.at)
+        line = f"{frame.at:8.3f} {frame.direction.value} {shown}"
         return f"{line}   ({remark})" if remark else line
 
 
@@ -136,6 +143,10 @@ def _text(content: Any) -> str:
         return repr(content)
 
 
-def abbreviated(text: str) -> str:
-    """Its beginning, and how long it is where that is not all of it."""
-    return text if len(text) <= WIDTH else f"{text[:WIDTH]}… ({len(text):,} characters)"
+def abbreviated(text: str, *, same_as: float | None = None) -> str:
+    """Its beginning, and how long it is where that is not all of it. `same_as` is when the same was shown before."""
+    if len(text) <= WIDTH:
+        return text
+    if same_as is not None:
+        return f"{text[:BEGINNING]}… (the same as at {same_as:.3f})"
+    return f"{text[:WIDTH]}… ({len(text):,} characters)"
