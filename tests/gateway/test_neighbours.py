@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
+from typing import Any
 
 import msgspec
 import pytest
@@ -121,6 +122,17 @@ class TestStrangeMessages:
         ada = await town.here.caller("ada")
         await self.heard(town, message)
         assert ada.wire.end is None
+        assert len(await town.here.node.neighbours.ask("name")) == 2
+
+    async def test_a_question_that_cannot_be_answered(self, town: Town) -> None:
+        """Nothing is raised to the broker that brought it; the loop's handler hears why."""
+        failures: list[dict[str, Any]] = []
+        asyncio.get_running_loop().set_exception_handler(lambda loop, context: failures.append(context))
+        town.here.node.neighbours.answers["number"] = lambda details: b"%d" % int(details)
+        await self.heard(town, control.encode("another", control.Ask(1, "number", b"one")))
+        await town.here.node.neighbours._errands.wait_idle()
+        (failure,) = failures
+        assert isinstance(failure["exception"], ValueError)
         assert len(await town.here.node.neighbours.ask("name")) == 2
 
     async def test_nobody_answers_themselves(self, town: Town) -> None:

@@ -34,6 +34,7 @@ class ReluctantBroker(MemoryBroker):
         super().__init__(ManualClock())
         self.failures = failures
         self.starts = 0
+        self.stops = 0
 
     async def start(self, receiver: Receiver) -> None:
         self.starts += 1
@@ -41,6 +42,10 @@ class ReluctantBroker(MemoryBroker):
         if self.starts <= self.failures:
             raise BrokerUnavailable
         await super().start(receiver)
+
+    async def stop(self) -> None:
+        self.stops += 1
+        await super().stop()
 
 
 @pytest.fixture
@@ -82,6 +87,32 @@ class TestLife:
 
     async def test_what_was_never_started_is_stopped_at_once(self) -> None:
         await House().node.stop()
+
+    async def test_a_start_that_failed_leaves_nothing_behind(self) -> None:
+        """A broker that is away goes on trying until it is stopped."""
+        broker = ReluctantBroker(1)
+        house = House(broker=broker)
+        with pytest.raises(BrokerUnavailable):
+            await house.node.start()
+        await house.node.stop()
+        assert broker.stops == 1
+
+    @pytest.mark.parametrize("turns", range(6))
+    async def test_stopped_while_it_starts(self, turns: int) -> None:
+        """Whoever waits for the start is told, and nothing starts any more."""
+        broker = ReluctantBroker(0)
+        house = House(broker=broker)
+        waiting = [asyncio.create_task(house.node.start()) for _ in range(2)]
+        for _ in range(turns):
+            await asyncio.sleep(0)
+        under_way = broker.starts > 0 and not house.node.is_started
+        await house.node.stop()
+        outcomes = await asyncio.gather(*waiting, return_exceptions=True)
+        if under_way:
+            assert [type(outcome) for outcome in outcomes] == [BrokerUnavailable] * 2
+            assert not house.node.is_started
+        await house.node.stop()
+        assert broker.stops > 0
 
     async def test_a_handler_that_will_not_end_does_not_keep_the_node(self) -> None:
         """Neither one that hears of the end for ever, nor one that does not care that it is cancelled."""

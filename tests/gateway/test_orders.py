@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+import asyncio
+from collections.abc import AsyncIterator, Mapping
 from typing import Any
 
 import pytest
 from tests.gateway.town import Town
-from tests.gateway.wire import turn
+from tests.gateway.wire import Caller, turn, until
 
 from tidings import events
+from tidings.brokers.memory import MemoryBackend, MemoryBroker
+from tidings.clock import ManualClock
 from tidings.errors import BrokerUnavailable, LimitExceeded
 from tidings.gateway.grants import SubscriptionGrant
 from tidings.wire.centrifuge.messages import Disconnect
@@ -17,6 +20,40 @@ from tidings.wire.centrifuge.messages import Disconnect
 pytestmark = pytest.mark.shell
 
 GRANT = SubscriptionGrant()
+
+
+class SlowToTell(MemoryBroker):
+    """Looks up what a user keeps at once, and says it when it is told to."""
+
+    def __init__(self, clock: ManualClock, backend: MemoryBackend) -> None:
+        super().__init__(clock, backend)
+        self.looks = 0
+        self.telling = asyncio.Event()
+
+    async def kept(self, user: str) -> Mapping[str, bytes]:
+        kept = await super().kept(user)
+        self.looks += 1
+        await self.telling.wait()
+        return kept
+
+
+def broker(town: Town) -> SlowToTell:
+    assert isinstance(town.broker, SlowToTell)
+    return town.broker
+
+
+async def looked_up(town: Town) -> Caller:
+    """A client that is being let in, when what its user keeps has just been read."""
+    ada = Caller(town.there.node)
+    ada.arrive("ada")
+    await until(lambda: broker(town).looks)
+    return ada
+
+
+async def let_in(town: Town, ada: Caller) -> None:
+    broker(town).telling.set()
+    await until(lambda: ada.connection.is_connected)
+    await town.there.node.orders.wait_idle()
 
 
 @pytest.fixture
@@ -93,6 +130,55 @@ class TestSubscribe:
             (failure,) = town.there.told(events.CommandFailed)
             assert (failure.method, type(failure.error)) == ("subscribe", LimitExceeded)
             assert there.connection.channels == ["news"]
+
+    async def test_one_connection_that_has_too_many_is_not_in_the_way_of_others(self) -> None:
+        """Neither of those of its own node nor of those of others; whoever ordered hears of it where it was here."""
+        async with Town(channel_limit=1) as town:
+            full, here = await town.here.caller("ada", "news"), await town.here.caller("ada")
+            away, there = await town.there.caller("ada", "news"), await town.there.caller("ada")
+            again = [await house.caller("ada", "news") for house in town.houses]
+            with pytest.raises(LimitExceeded):
+                await town.here.node.orders.subscribe("ada", "more", GRANT)
+            await town.there.node.orders.wait_idle()
+            assert [one.connection.channels for one in (here, there)] == [["more"], ["more"]]
+            assert all(one.connection.channels == ["news"] for one in (full, away, *again))
+
+
+class TestWhileConnecting:
+    """What is ordered between the look at what a user keeps and the end of the connect is not missed."""
+
+    @pytest.mark.parametrize("persist", [True, False])
+    async def test_subscribed_as_soon_as_it_is_in(self, persist: bool) -> None:
+        async with Town(make=SlowToTell) as town:
+            ada = await looked_up(town)
+            await town.here.node.orders.subscribe("ada", "news", GRANT, persist=persist)
+            await town.there.node.orders.wait_idle()
+            assert ada.connection.channels == []
+            await let_in(town, ada)
+            assert ada.connection.channels == ["news"]
+            await town.here.publish("news", 1)
+            assert ada.data("news") == [1]
+
+    async def test_unsubscribed_as_soon_as_it_is_in(self) -> None:
+        """The look may have shown what was forgotten since; and what was ordered last counts."""
+        async with Town(make=SlowToTell) as town:
+            await town.here.node.orders.subscribe("ada", "news", GRANT, persist=True)
+            ada = await looked_up(town)
+            await town.here.node.orders.subscribe("ada", "more", GRANT)
+            await town.here.node.orders.unsubscribe("ada", "news")
+            await town.here.node.orders.unsubscribe("ada", "more")
+            await let_in(town, ada)
+            assert ada.connection.channels == []
+
+    async def test_nothing_for_one_that_is_not_let_in(self) -> None:
+        async with Town(make=SlowToTell) as town:
+            ada = await looked_up(town)
+            await town.here.node.orders.subscribe("ada", "news", GRANT)
+            ada.wire.lose()
+            broker(town).telling.set()
+            await until(lambda: not town.there.node._premises.tasks)
+            await town.there.node.orders.wait_idle()
+            assert (town.there.node.hub.channels(), town.there.told(events.CommandFailed)) == ({}, [])
 
 
 class TestUnsubscribe:

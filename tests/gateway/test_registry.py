@@ -39,6 +39,7 @@ class Watched(MemoryBroker):
         self.calls: list[Mapping[str, bytes]] = []
         self.failures = 0
         self.arriving = 0
+        self.lost_answers = 0
         self.idle = asyncio.Event()
         self.idle.set()
 
@@ -52,7 +53,11 @@ class Watched(MemoryBroker):
     async def arrive(self, user: str, client: str, lease: float, *, limit: int = 0) -> bool:
         self.arriving += 1
         await self.idle.wait()
-        return await super().arrive(user, client, lease, limit=limit)
+        is_counted = await super().arrive(user, client, lease, limit=limit)
+        if self.lost_answers:
+            self.lost_answers -= 1
+            raise BrokerUnavailable
+        return is_counted
 
 
 class OnlyCarries:
@@ -153,6 +158,17 @@ class TestShown:
         await until(lambda: entry(town, ada).get("channels") == ["news"])
         await town.counted("ada", ada)
 
+    async def test_all_is_told_anew_after_a_sleep_that_outlasted_the_lease(self, town: Town) -> None:
+        """A process that was stopped for that long finds its connection to the broker as it left it."""
+        ada = await town.there.caller("ada", "news")
+        await until(lambda: entry(town, ada).get("channels") == ["news"])
+        town.clock.advance(LEASE)
+        await town.there.node._premises.registry.renew()
+        await until(lambda: entry(town, ada).get("channels") == ["news"])
+        calls = len(watched(town).calls)
+        await town.there.node._premises.registry.renew()
+        assert watched(town).calls[calls:] == [{}]
+
     async def test_it_ends_with_the_lease_of_its_node(self, town: Town) -> None:
         """One that still gives signs of life is shown on."""
         ada, bob = await town.here.caller("ada"), await town.there.caller("bob")
@@ -231,6 +247,15 @@ class TestLimit:
             await town.there.node._premises.notices.wait_idle()
             await town.counted("ada", *callers)
             assert (len(town.there.node.users), ends) == (0, [])
+
+    async def test_whose_answer_was_lost_takes_nobodys_place(self) -> None:
+        """Counted or not, the client was refused, and comes again as somebody new."""
+        async with Town(make=Watched, limits=TWO) as town:
+            watched(town).lost_answers = 2
+            for _ in range(2):
+                assert (await Caller(town.there.node).connect("ada"))["error"]["code"] == 100
+            await town.counted("ada")
+            await town.counted("ada", await town.there.caller("ada"), await town.there.caller("ada"))
 
     async def test_while_the_broker_is_away_nobody_can_be_counted(self) -> None:
         """With a limit that is an answer of its own, to be tried again; nobody is let in uncounted."""

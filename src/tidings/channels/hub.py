@@ -78,6 +78,8 @@ class Hub(Generic[S]):
         self._on_message = on_message
         self._on_resumed = on_resumed
         self._interrupted = False
+        self._uncompared: set[str] = set()
+        """Channels whose streams could not be read when they should have been compared."""
         self._topics: dict[str, Topic[S]] = {}
         self._errands = Errands()
         self._subscriptions = BrokerSubscriptions(broker)
@@ -223,7 +225,10 @@ class Hub(Generic[S]):
             topic.audience.leave(info)
 
     def on_resumed(self, channels: Collection[str]) -> None:
-        for channel in channels:
+        # Messages may be heard again long before streams can be read; the comparison is then made up for.
+        due = self._uncompared.union(channels)
+        self._uncompared.clear()
+        for channel in due:
             if (topic := self._topics.get(channel)) is not None and topic.position is not None:
                 self._errands.add(channel, partial(self._compare, topic))
         self._on_resumed()
@@ -299,7 +304,9 @@ class Hub(Generic[S]):
     async def _compare(self, topic: Topic[S]) -> None:
         followed = topic.epoch
         page = await self._read_or_none(topic, limit=0)
-        if page is not None:
+        if page is None:
+            self._uncompared.add(topic.channel)
+        else:
             self._fill(topic, topic.compare(page.top, followed))
 
     async def _read_or_none(

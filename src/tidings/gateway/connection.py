@@ -42,6 +42,7 @@ class Connection:
         "_alarm",
         "_client",
         "_opened",
+        "_postponed",
         "_premises",
         "_session",
         "_transport",
@@ -78,6 +79,8 @@ class Connection:
             native_pings=transport.native_pings,
         )
         self._client: Client | None = None
+        self._postponed: list[Callable[[], None]] | None = None
+        """What has been ordered while the client was being let in, and makes sense only once it is."""
         self._alarm = math.inf
         premises.connections.add(self)
         self._set_alarm()
@@ -217,6 +220,10 @@ class Connection:
         else:
             self._perform(self._session.tell(Push(message=note), self._now()))
 
+    def postpone(self, work: Callable[[], None]) -> None:
+        """Do something as soon as the client, which is being let in, has been; never if it is not."""
+        self._postponed = [*(self._postponed or ()), work]
+
     async def subscribe(self, channel: str, grant: SubscriptionGrant, since: StreamPosition | None = None) -> None:
         """Subscribe this client to a channel, whatever it is doing.
 
@@ -269,11 +276,18 @@ class Connection:
             # Nothing may be awaited between the answer and its effects: a subscription is live from the answer on,
             # and its reply has to be written before its first publication.
             question = self._perform_all(session.answer(answer, self._now()))
+            self._catch_up()
         if session.state.phase in (Phase.REFUSED, Phase.CLOSED):
             premises.users.leave(self.user, self)
             premises.registry.depart(self.client_id)
         if not premises.application.sees_clients():
             self.handshake = None
+
+    def _catch_up(self) -> None:
+        if self._postponed is not None and self.is_connected:
+            postponed, self._postponed = self._postponed, None
+            for work in postponed:
+                work()
 
     def _ping(self, replies: list[bytes]) -> None:
         if self._session.state.native_pings:

@@ -10,6 +10,7 @@ import asyncio
 import itertools
 from collections.abc import Callable, Mapping
 from contextlib import suppress
+from functools import partial
 
 from tidings.brokers.base import Broker, ConnectsNodes
 from tidings.channels.errands import Errands
@@ -98,13 +99,13 @@ class Neighbours:
                 self._hear(order)
 
     def _answer(self, asker: str, number: int, question: str, details: bytes) -> None:
-        answering = self.answers.get(question)
-        if answering is not None and self._broker is not None:
-            answer = encode(self._node, Answer(number, answering(details)))
-            self._errands.add(asker, lambda: self._send(answer, asker))
+        if (answering := self.answers.get(question)) is not None:
+            # Not here: a question that cannot be answered must not harm the line that it came over.
+            self._errands.add(asker, partial(self._send, asker, number, partial(answering, details)))
 
-    async def _send(self, answer: bytes, asker: str) -> None:
+    async def _send(self, asker: str, number: int, answering: Callable[[], bytes]) -> None:
         assert self._broker is not None
+        answer = encode(self._node, Answer(number, answering()))
         with suppress(BrokerUnavailable):
             await self._broker.send(answer, asker)
 

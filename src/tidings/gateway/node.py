@@ -33,6 +33,8 @@ from tidings.gateway.users import Users
 from tidings.wire.centrifuge import codes
 from tidings.wire.centrifuge.codec import Codec
 
+STOPPED = "the node was stopped before it had started"
+
 
 class Limits(Struct, frozen=True):
     """What a node bears. 0 is no limit."""
@@ -132,7 +134,15 @@ class Node:
             return
         if self._starting is None or (self._starting.done() and self._starting.exception() is not None):
             self._starting = asyncio.create_task(self._start(), name="start of the node")
-        await asyncio.shield(self._starting)
+        starting = self._starting
+        try:
+            await asyncio.shield(starting)
+        except asyncio.CancelledError:
+            if starting.cancelled() and not _is_cancelled():
+                raise BrokerUnavailable(STOPPED) from None
+            raise
+        if self._starting is not starting:
+            raise BrokerUnavailable(STOPPED)
         if self._watching is None:
             self._watching = asyncio.create_task(self._watch(), name="watch over the node")
 
@@ -143,6 +153,7 @@ class Node:
         stops the waiting only: everybody is told all the same, and another call waits for the rest.
         """
         if self._watching is None:
+            await self._give_up_start()
             return
         self.drain()
         assert self._draining is not None
@@ -207,6 +218,17 @@ class Node:
         await self.hub.start()
         await self.neighbours.join()
 
+    async def _give_up_start(self) -> None:
+        """Leave nothing of a start that has failed, or is under way: a broker that is away is being tried again."""
+        if (starting := self._starting) is None:
+            return
+        self._starting = None
+        starting.cancel()
+        await asyncio.wait([starting])
+        if not starting.cancelled() and starting.exception() is None:
+            await self.neighbours.quit()
+        await self.hub.stop()
+
     async def _watch(self) -> None:
         """Give signs of life three times in a lease, for ever. Cancel it to stop."""
         async with asyncio.TaskGroup() as watches:
@@ -241,6 +263,11 @@ class Node:
             task.cancel()
         if self._premises.tasks:
             await asyncio.wait(self._premises.tasks, timeout=self._hearing)
+
+
+def _is_cancelled() -> bool:
+    task = asyncio.current_task()
+    return task is not None and task.cancelling() > 0
 
 
 def _send_away(connection: Connection) -> None:

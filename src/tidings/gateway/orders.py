@@ -1,17 +1,18 @@
 """What a back end may do with a user's connections, on whichever node they are.
 
-An order is carried out here at once, and sent to the other nodes, which carry it out when they hear of it. `client` and
-`spare` name single connections; all of the user's are meant without them.
+An order is carried out here, and sent to the other nodes, which carry it out when they hear of it. `client` and `spare`
+name single connections; all of the user's are meant without them.
 """
 
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator
 from contextlib import suppress
+from functools import partial
 
 from tidings import events
 from tidings.channels.errands import Errands
-from tidings.errors import AlreadySubscribed, TidingsError
+from tidings.errors import AlreadySubscribed, LimitExceeded, TidingsError
 from tidings.gateway import control
 from tidings.gateway.connection import Connection
 from tidings.gateway.grants import SubscriptionGrant
@@ -44,23 +45,27 @@ class Orders:
         since: StreamPosition | None = None,
         persist: bool = False,
     ) -> None:
-        """Subscribe connected clients to a channel; those that are subscribed already stay as they are.
+        """Subscribe connections to a channel; those that are subscribed already stay as they are.
 
-        With `persist` the user is subscribed again whenever they connect, until they are unsubscribed.
+        A connection that is just being let in is subscribed as soon as it is in, which this does not wait for. With
+        `persist` the user is subscribed again whenever they connect, until they are unsubscribed.
 
-        Raises `UnknownChannel` and `LimitExceeded`, for connections of this node; some may then be subscribed. Raises
-        `NotAvailable` for `persist` with a broker that cannot remember it.
+        Raises `UnknownChannel`. Raises `LimitExceeded` when a connection of this node has too many channels already;
+        all others are then subscribed. Raises `NotAvailable` for `persist` with a broker that cannot remember it.
         """
         if persist:
             await self._registry.keep(user, channel, grant)
-        await self._subscribe(user, channel, grant, client, since)
+        refused = await self._subscribe(user, channel, grant, client, since)
         await self._tell(control.Subscribe(user, channel, grant, client, since))
+        if refused is not None:
+            raise refused
 
     async def unsubscribe(self, user: str, channel: str, *, client: str = "") -> None:
         """End subscriptions to a channel, or to all channels where it is "". What was persistent is so no longer."""
         if not client:
             await self._registry.forget(user, channel)
-        self._unsubscribe(user, channel, client)
+        # In its turn, see `obey`.
+        await self._errands.run(user, partial(self._unsubscribe_in_turn, user, channel, client))
         await self._tell(control.Unsubscribe(user, channel, client))
 
     async def disconnect(
@@ -96,26 +101,42 @@ class Orders:
 
     async def _subscribe(
         self, user: str, channel: str, grant: SubscriptionGrant, client: str, since: StreamPosition | None
-    ) -> None:
+    ) -> LimitExceeded | None:
+        """Subscribe all, and return why the first one that has too many channels could not be."""
+        refused = None
         for connection in self._of(user, client):
-            if connection.is_connected:
+            if not connection.is_connected:
+                # What the user keeps may have been read for it already, so it would miss this.
+                late = partial(self._subscribe_quietly, user, channel, grant, connection.client_id, since)
+                connection.postpone(partial(self._errands.add, user, late))
+                continue
+            try:
                 with suppress(AlreadySubscribed):
                     await connection.subscribe(channel, grant, since)
+            except LimitExceeded as error:
+                refused = refused or error
+        return refused
 
     async def _subscribe_quietly(
         self, user: str, channel: str, grant: SubscriptionGrant, client: str, since: StreamPosition | None
     ) -> None:
         """Nobody waits here who could be told of a failure; it is announced."""
         try:
-            await self._subscribe(user, channel, grant, client, since)
+            failure: TidingsError | None = await self._subscribe(user, channel, grant, client, since)
         except TidingsError as error:
-            self._hooks.announce(events.CommandFailed("subscribe", client, error))
+            failure = error
+        if failure is not None:
+            self._hooks.announce(events.CommandFailed("subscribe", client, failure))
 
     async def _unsubscribe_in_turn(self, user: str, channel: str, client: str) -> None:
         self._unsubscribe(user, channel, client)
 
     def _unsubscribe(self, user: str, channel: str, client: str) -> None:
         for connection in self._of(user, client):
+            if not connection.is_connected:
+                # As with subscribing; and what was postponed before has its turn first.
+                late = partial(self._unsubscribe_in_turn, user, channel, connection.client_id)
+                connection.postpone(partial(self._errands.add, user, late))
             if channel:
                 connection.unsubscribe(channel)
             else:

@@ -10,6 +10,7 @@ It listens to facts, and tells changes in batches; connecting waits only where a
 from __future__ import annotations
 
 import asyncio
+import math
 from collections.abc import Mapping
 from contextlib import suppress
 from functools import partial
@@ -62,6 +63,8 @@ class Registry:
         self._entries: dict[str, Entry] = {}
         self._arrived: dict[str, str] = {}
         self._changed: set[str] = set()
+        self._shown_until = math.inf
+        """When the broker forgets what it was told last."""
         self._telling: asyncio.Task[None] | None = None
         self._stopping = asyncio.Event()
         self._errands = Errands()
@@ -76,7 +79,13 @@ class Registry:
             self._arrived[client] = user
             self._errands.add(client, partial(self._renew, client))
             return
-        if not await self._connections.arrive(user, client, self._lease, limit=self._limit):
+        try:
+            is_counted = await self._connections.arrive(user, client, self._lease, limit=self._limit)
+        except BaseException:
+            # It may have been counted all the same, and must not take the place of the next attempt.
+            self._errands.add(client, partial(self._depart, user, client))
+            raise
+        if not is_counted:
             raise LimitExceeded("the user has too many connections")
         self._arrived[client] = user
 
@@ -134,7 +143,11 @@ class Registry:
         """Begin all leases anew. Raises `BrokerUnavailable`."""
         if self._connections is None:
             return
-        await self._connections.show(self._node, {}, self._lease)
+        if self._clock.now() >= self._shown_until:
+            # Nothing was heard from this node for a lease, so nothing is known of it; the broker was never away for it.
+            self._changed.update(self._entries)
+            self._tell_soon()
+        await self._show({})
         clients = list(self._arrived)
         for first in range(0, len(clients), RENEWALS):
             await asyncio.gather(*(self._renew(client) for client in clients[first : first + RENEWALS]))
@@ -177,19 +190,24 @@ class Registry:
 
     async def _tell(self) -> None:
         """Tell what has changed, until nothing has. What cannot be told now is told with the next change."""
-        assert self._connections is not None
         try:
             while self._changed:
                 with suppress(TimeoutError):
                     await asyncio.wait_for(self._stopping.wait(), BATCH_INTERVAL)
                 batch = [self._changed.pop() for _ in range(min(BATCH, len(self._changed)))]
                 try:
-                    await self._connections.show(self._node, {one: self._shown(one) for one in batch}, self._lease)
+                    await self._show({one: self._shown(one) for one in batch})
                 except BrokerUnavailable:
                     self._changed.update(batch)
                     return
         finally:
             self._telling = None
+
+    async def _show(self, changes: Mapping[str, bytes]) -> None:
+        assert self._connections is not None
+        until = self._clock.now() + self._lease
+        await self._connections.show(self._node, changes, self._lease)
+        self._shown_until = until
 
     def _shown(self, client: str) -> bytes:
         entry = self._entries.get(client)

@@ -99,7 +99,7 @@ class RedisBroker(ConnectsNodes, KeepsConnections, KeepsSubscriptions):
         self._receiver = self._fleet = self._calls = None
 
     async def reach(self) -> None:
-        running = self._running()
+        self._running()
         if reason := self._reason():
             raise BrokerUnavailable(reason)
         assert self._fleet is not None
@@ -111,7 +111,6 @@ class RedisBroker(ConnectsNodes, KeepsConnections, KeepsSubscriptions):
             raise BrokerUnavailable(f"no answer within {REACH_TIMEOUT:g} s") from None
         except (LineLost, ReplyError) as error:
             raise BrokerUnavailable(str(error)) from error
-        assert running is not None
 
     # Channels.
 

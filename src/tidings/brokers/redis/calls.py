@@ -12,7 +12,7 @@ from typing import Any
 
 from tidings.brokers.redis.fleet import Fleet
 from tidings.brokers.redis.line import Line, LineLost, ReplyError, Word
-from tidings.brokers.redis.reign import Reign
+from tidings.brokers.redis.reign import MICROSECONDS, Reign
 from tidings.brokers.redis.scripts import Script
 from tidings.errors import BrokerUnavailable
 
@@ -28,6 +28,9 @@ RETRY_PAUSE = 0.05
 STALLED = 1.0
 """Seconds without a sign of life after which a line counts as away, for the limit of those who wait."""
 
+MARGIN = 0.2
+"""Seconds by which a first attempt is taken to be earlier than it was: clocks are compared over a network."""
+
 
 class Fate:
     """What may have become of a publication: whether an attempt is under way, and which one was lost first."""
@@ -41,6 +44,15 @@ class Fate:
     def is_unknown(self) -> bool:
         """Whether it may have been published although nobody has said so."""
         return self.is_under_way or self.lost is not None
+
+    def arguments(self, reign: Reign, *, timed: bool) -> tuple[Word, ...]:
+        """The last arguments of a script that recognises its repetition, for an attempt that goes to `reign`."""
+        if self.lost is None:
+            return ("", 0) if timed else ("",)
+        first, began = self.lost
+        # The server's clock may have drifted, or have been set, since it was compared; and between the attempts, too.
+        moment = min(first.microseconds(began), reign.microseconds(began)) - round(MARGIN * MICROSECONDS)
+        return (first.id, moment) if timed else (first.id,)
 
 
 class Calls:
@@ -83,6 +95,14 @@ class Calls:
         """
         fate = Fate()
         return await self._publishing(self._until_known(script, keys, arguments, fate, timed=timed), fate)
+
+    async def bear(self, refusal: ReplyError) -> None:
+        """Wait until another attempt makes sense. Raises `BrokerUnavailable` where it never does."""
+        if refusal.kind in NOT_HERE:
+            self._fleet.doubt()
+        elif refusal.kind not in NOT_READY:
+            raise BrokerUnavailable(f"the broker refuses: {refusal}") from refusal
+        await asyncio.sleep(RETRY_PAUSE)
 
     # Bounds.
 
@@ -147,11 +167,13 @@ class Calls:
                 server = await self._fleet.server(keys[0])
                 line = server.commands.line or await server.commands.wait()
                 began, reign = loop.time(), server.reign
-                words = (b"EVALSHA", script.digest, len(keys), *keys, *arguments, *_repetition(fate, timed=timed))
+                assert reign is not None, "a line is up only when the reign is known"
+                repetition = fate.arguments(reign, timed=timed)
+                words = (b"EVALSHA", script.digest, len(keys), *keys, *arguments, *repetition)
                 answer = await self._attempt(line, words, script, fate)
             except LineLost as lost:
                 if lost.sent and fate.lost is None:
-                    assert reign is not None, "a line is up only when the reign is known"
+                    assert reign is not None, "it was known when the call was sent"
                     fate.lost = (reign, began)
                 self._check_stopped()
             except ReplyError as refusal:
@@ -178,26 +200,6 @@ class Calls:
         # Somebody has flushed the scripts; sent as text, it is known again from then on.
         return await self._attempt(line, (b"EVAL", script.text, *words[2:]), None, fate)
 
-    async def bear(self, refusal: ReplyError) -> None:
-        """Wait until another attempt makes sense. Raises `BrokerUnavailable` where it never does."""
-        if refusal.kind in NOT_HERE:
-            self._fleet.doubt()
-        elif refusal.kind not in NOT_READY:
-            raise BrokerUnavailable(f"the broker refuses: {refusal}") from refusal
-        await asyncio.sleep(RETRY_PAUSE)
-
     def _check_stopped(self) -> None:
         if self._stopped:
             raise BrokerUnavailable(self._stopped)
-
-
-def _repetition(fate: Fate, *, timed: bool) -> tuple[Word, ...]:
-    """The last arguments of a script that recognises its repetition."""
-    if fate.lost is None:
-        return ("", 0) if timed else ("",)
-    reign, began = fate.lost
-    return (reign.id, reign.microseconds(began - MARGIN)) if timed else (reign.id,)
-
-
-MARGIN = 0.2
-"""Seconds by which a first attempt is taken to be earlier than it was: clocks are compared over a network."""

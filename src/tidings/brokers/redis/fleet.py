@@ -21,10 +21,10 @@ ROUTINE = 30.0
 """Seconds between two looks at a map of slots that nobody complains about."""
 
 TROUBLE = 0.5
-"""Seconds between two looks while a server is away: a replica may be taking its place."""
+"""Seconds between two looks while a server is away, or does not let us hear a channel: another may take its place."""
 
 ASKING = 1.0
-"""Seconds that a server may take to say who has which slot."""
+"""Seconds that a server may take to say who has which slot, or that a channel is heard."""
 
 
 class Fleet(Protocol):
@@ -186,7 +186,7 @@ class Cluster:
                 await self._map_again()
             except (OSError, LineLost, ReplyError) as error:
                 self._complaint = str(error)
-            in_trouble = not self._servers or any(server.reason for server in self._servers.values())
+            in_trouble = not self._servers or any(server.reason or server.unheard() for server in self.servers())
             with suppress(TimeoutError):
                 await asyncio.wait_for(self._doubted.wait(), TROUBLE if in_trouble else ROUTINE)
             # Not faster than this, however many calls complain.
@@ -196,21 +196,20 @@ class Cluster:
         self._map = await self._read_map()
         for endpoint in self._map.endpoints() - self._servers.keys():
             self._servers[endpoint] = self._new_server(endpoint)
-        homeless: dict[Endpoint, set[str]] = {}
         for endpoint, server in self._servers.items():
-            for name in self._strangers(endpoint, server.wanted):
-                server.wanted.discard(name)
-                home = self._map.endpoint(slot(name))
-                homeless.setdefault(home if home is not None else endpoint, set()).add(name)
+            for name, home in self._strangers(endpoint, server.wanted):
+                server.hand_over(name, self._servers[home])
         self._mapped.set()
         await self._retire(self._servers.keys() - self._map.endpoints())
-        for endpoint, names in homeless.items():
-            with suppress(LineLost, ReplyError):
-                await self._servers[endpoint].adopt(names)
+        for server in self.servers():
+            # One that refuses has not heard of the map yet, or the map is old: both are asked again.
+            with suppress(ReplyError, TimeoutError):
+                await asyncio.wait_for(server.catch_up(), ASKING)
 
-    def _strangers(self, endpoint: Endpoint, names: Iterable[str]) -> list[str]:
-        """Those that another server has now. While nobody has a slot, its channels stay where they are."""
-        return [name for name in names if self._map.endpoint(slot(name)) not in (endpoint, None)]
+    def _strangers(self, endpoint: Endpoint, names: Iterable[str]) -> list[tuple[str, Endpoint]]:
+        """Those that another server has now, and which. While nobody has a slot, its channels stay where they are."""
+        homes = [(name, self._map.endpoint(slot(name))) for name in names]
+        return [(name, home) for name, home in homes if home is not None and home != endpoint]
 
     async def _retire(self, endpoints: Collection[Endpoint]) -> None:
         for endpoint in endpoints:

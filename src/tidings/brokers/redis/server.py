@@ -120,11 +120,22 @@ class Server:
             except LineLost:
                 return
 
-    async def adopt(self, names: Collection[str]) -> None:
-        """Take over channels that another server had."""
-        self.wanted.update(names)
-        if (line := self.messages.line) is not None:
-            await self._listen(line, names)
+    def hand_over(self, name: str, to: Server) -> None:
+        """Another server has a channel now, and is to `catch_up`."""
+        self.wanted.discard(name)
+        self._heard.discard(name)
+        to.wanted.add(name)
+
+    def unheard(self) -> set[str]:
+        """Channels that are wanted and not heard, although the line is up."""
+        return self.wanted - self._heard if self.messages.line is not None else set()
+
+    async def catch_up(self) -> None:
+        """Hear what is unheard. Raises `ReplyError`; a line that is lost comes back with all channels."""
+        line, names = self.messages.line, self.unheard()
+        if line is not None and names:
+            with suppress(LineLost):
+                await self._listen(line, names)
 
     # Private steps.
 
@@ -156,13 +167,16 @@ class Server:
         for group in self._verbs.groups(names):
             await line.listen(self._verbs.subscribe, group)
             self._heard.update(self.wanted.intersection(group))
+            if forgotten := set(group) - self.wanted:  # while we asked for them
+                await line.listen(self._verbs.unsubscribe, forgotten)
         self._on_heard(names)
 
     def _take(self, push: Push) -> None:
         match push:
             case [b"message" | b"smessage", name, content]:
                 self._on_message(name, content)
-            case [b"sunsubscribe", *_]:
+            case [b"sunsubscribe", name, *_]:
+                self._heard.discard(name.decode())
                 self._on_evicted()
 
 
