@@ -27,7 +27,7 @@ MORE = (KeepsHistory, KeepsPresence, KeepsConnections, KeepsSubscriptions, Recog
 class TestNats(BrokerContract, NodesContract):
     """One server, shared by all tests."""
 
-    unit = 0.15
+    unit = 0.5
 
     @pytest.fixture
     def backend(self, nats_server: NatsServer) -> Backend:

@@ -62,7 +62,7 @@ class TestCluster(FullContract):
 class TestRealTime(HistoryContract, PresenceContract, NodesContract, ConnectionsContract):
     """The same, with expiry that is waited for."""
 
-    unit = 0.15
+    unit = 0.4
 
     @pytest.fixture
     def backend(self, redis: RedisServer) -> Backend:
