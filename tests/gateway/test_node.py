@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Mapping
 from typing import Any
 
 import pytest
 from msgspec.structs import replace
 from tests.gateway.house import House
-from tests.gateway.wire import HANDSHAKE, PATIENCE, Caller, until
+from tests.gateway.wire import HANDSHAKE, PATIENCE, Caller, turn, until
 
 from tidings import events
 from tidings.brokers.base import Receiver
@@ -113,6 +114,19 @@ class TestLife:
             assert not house.node.is_started
         await house.node.stop()
         assert broker.stops > 0
+
+    async def test_a_failure_is_no_end_of_the_signs_of_life(self) -> None:
+        """It is announced, and the next sign is given all the same."""
+
+        class Failing(MemoryBroker):
+            async def show(self, node: str, changes: Mapping[str, bytes], lease: float) -> None:
+                raise ValueError("out of order")
+
+        async with House(broker=Failing(ManualClock()), node={"lease": 0.03}) as house:
+            async with asyncio.timeout(PATIENCE):
+                while len(house.told(events.CommandFailed)) < 2:
+                    await turn()
+            assert str(house.told(events.CommandFailed)[0].error) == "out of order"
 
     async def test_a_handler_that_will_not_end_does_not_keep_the_node(self) -> None:
         """Neither one that hears of the end for ever, nor one that does not care that it is cancelled."""

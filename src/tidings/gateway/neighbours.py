@@ -78,7 +78,8 @@ class Neighbours:
         try:
             await self.tell(Ask(number, question, details))
             with suppress(TimeoutError):
-                await asyncio.wait_for(survey.complete.wait(), deadline)
+                async with asyncio.timeout(deadline):
+                    await survey.complete.wait()
         finally:
             del self._surveys[number]
         return own | survey.answers

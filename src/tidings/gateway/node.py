@@ -10,6 +10,7 @@ from contextlib import suppress
 
 from msgspec import Struct
 
+from tidings import events
 from tidings.brokers.base import Broker
 from tidings.channels.errands import Errands
 from tidings.channels.hub import Hub
@@ -238,9 +239,13 @@ class Node:
     async def _give_signs(self) -> None:
         while True:
             await asyncio.sleep(self._lease / 3)
-            with suppress(BrokerUnavailable):
+            try:
                 await self.neighbours.join()
                 await self._premises.registry.renew()
+            except BrokerUnavailable:
+                continue
+            except Exception as error:  # It must neither end the signs of life nor what else is watched over.
+                self.policy.hooks.announce(events.CommandFailed("renew", "", error))
 
     def _resumed(self) -> None:
         """The broker is back, and may have forgotten everything: say again who is here."""

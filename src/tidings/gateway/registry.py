@@ -4,7 +4,8 @@ A user's connections are counted there, as leases, so that a limit holds across 
 outside, each node says what its connections are: a JSON object by client, with the user, since when, and the channels.
 Both end by themselves with the node, within one lease.
 
-It listens to facts, and tells changes in batches; connecting waits only where a limit has to be asked about.
+It listens to facts, and tells changes in batches. Connecting waits only to hear what the user keeps, and where there is
+a limit.
 """
 
 from __future__ import annotations

@@ -23,7 +23,7 @@ from tidings.errors import SettingsError
 PORT = 6379
 SENTINEL_PORT = 26379
 
-OPTIONS = ("ssl_ca_certs", "ssl_certfile", "ssl_keyfile", "ssl_cert_reqs", "sentinel_username", "sentinel_password")
+KNOWN = ("ssl_ca_certs", "ssl_certfile", "ssl_keyfile", "ssl_cert_reqs", "sentinel_username", "sentinel_password")
 """What may be said after the question mark."""
 
 Endpoint = tuple[str, int]
@@ -176,8 +176,8 @@ def _path(deployment: Deployment, path: str) -> tuple[str, int]:
 def _options(query: str) -> dict[str, str]:
     options = dict(parse_qsl(query, keep_blank_values=True))
     for name in options:
-        if name not in OPTIONS:
-            raise SettingsError(f'[broker] url: the option "{name}" is not known; there are {", ".join(OPTIONS)}.')
+        if name not in KNOWN:
+            raise SettingsError(f'[broker] url: the option "{name}" is not known; there are {", ".join(KNOWN)}.')
     return options
 
 

@@ -91,6 +91,8 @@ class RedisBroker(ConnectsNodes, KeepsConnections, KeepsSubscriptions):
                 await server.messages.wait()
         except TimeoutError:
             raise BrokerUnavailable(self._reason() or f"{self._address} does not answer") from None
+        except LineLost as stopped:
+            raise BrokerUnavailable(stopped.reason) from stopped
 
     async def stop(self) -> None:
         if self._calls is not None and self._fleet is not None:
@@ -257,12 +259,12 @@ class RedisBroker(ConnectsNodes, KeepsConnections, KeepsSubscriptions):
 
     async def _subscribe_where_it_is(self, servers: Fleet, name: str) -> None:
         while True:
-            server = await servers.server(name)
             try:
+                server = await servers.server(name)
                 await server.subscribe(name)
                 return
             except LineLost:
-                self._running()
+                self._running().check_stopped()
             except ReplyError as refusal:
                 server.wanted.discard(name)
                 await self._running().bear(refusal)

@@ -104,6 +104,11 @@ class Calls:
             raise BrokerUnavailable(f"the broker refuses: {refusal}") from refusal
         await asyncio.sleep(RETRY_PAUSE)
 
+    def check_stopped(self) -> None:
+        """Raise `BrokerUnavailable` once all this was stopped: a lost line does not come back then."""
+        if self._stopped:
+            raise BrokerUnavailable(self._stopped)
+
     # Bounds.
 
     async def _bounded(self, work: Any) -> Any:
@@ -153,7 +158,7 @@ class Calls:
                 if once is not None and lost.sent:
                     once.is_under_way = True
                     raise BrokerUnavailable(str(lost)) from lost
-                self._check_stopped()
+                self.check_stopped()
             except ReplyError as refusal:
                 await self.bear(refusal)
 
@@ -175,7 +180,7 @@ class Calls:
                 if lost.sent and fate.lost is None:
                     assert reign is not None, "it was known when the call was sent"
                     fate.lost = (reign, began)
-                self._check_stopped()
+                self.check_stopped()
             except ReplyError as refusal:
                 await self.bear(refusal)
             else:
@@ -199,7 +204,3 @@ class Calls:
             return answer
         # Somebody has flushed the scripts; sent as text, it is known again from then on.
         return await self._attempt(line, (b"EVAL", script.text, *words[2:]), None, fate)
-
-    def _check_stopped(self) -> None:
-        if self._stopped:
-            raise BrokerUnavailable(self._stopped)

@@ -44,7 +44,10 @@ class Fleet(Protocol):
         """Those that are known now."""
 
     async def server(self, key: str) -> Server:
-        """The one that has a key, as soon as it is known. Cancel it to wait no longer."""
+        """The one that has a key, as soon as it is known. Cancel it to wait no longer.
+
+        Raises `LineLost` when it will never be known, because all was stopped.
+        """
 
     def doubt(self) -> None:
         """A server says that it does not have what it should: look again."""
@@ -144,6 +147,7 @@ class Cluster:
         self._mapped = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
         self._complaint = "not connected yet"
+        self._gone = ""
 
     @property
     def reason(self) -> str:
@@ -159,6 +163,8 @@ class Cluster:
         if self._task is not None:
             self._task.cancel()
             await asyncio.wait([self._task])
+        self._gone = reason
+        self._mapped.set()
         await asyncio.gather(*(server.stop(reason) for server in self._servers.values()))
 
     # The servers.
@@ -169,6 +175,8 @@ class Cluster:
     async def server(self, key: str) -> Server:
         number = slot(key)
         while (endpoint := self._map.endpoint(number)) is None:
+            if self._gone:
+                raise LineLost(self._gone, sent=False)
             self._mapped.clear()
             self.doubt()
             await self._mapped.wait()
@@ -188,7 +196,9 @@ class Cluster:
                 self._complaint = str(error)
             in_trouble = not self._servers or any(server.reason or server.unheard() for server in self.servers())
             with suppress(TimeoutError):
-                await asyncio.wait_for(self._doubted.wait(), TROUBLE if in_trouble else ROUTINE)
+                # `wait_for` may lose a cancellation that comes together with a doubt, and the stop would hang.
+                async with asyncio.timeout(TROUBLE if in_trouble else ROUTINE):
+                    await self._doubted.wait()
             # Not faster than this, however many calls complain.
             await asyncio.sleep(TROUBLE / 10)
 
@@ -204,7 +214,8 @@ class Cluster:
         for server in self.servers():
             # One that refuses has not heard of the map yet, or the map is old: both are asked again.
             with suppress(ReplyError, TimeoutError):
-                await asyncio.wait_for(server.catch_up(), ASKING)
+                async with asyncio.timeout(ASKING):
+                    await server.catch_up()
 
     def _strangers(self, endpoint: Endpoint, names: Iterable[str]) -> list[tuple[str, Endpoint]]:
         """Those that another server has now, and which. While nobody has a slot, its channels stay where they are."""
@@ -242,11 +253,13 @@ class Cluster:
         for endpoint, server in self._servers.items():
             if (line := server.commands.line) is not None:
                 with suppress(LineLost, ReplyError, TimeoutError):
-                    return SlotMap(await asyncio.wait_for(line.call(b"CLUSTER", b"SLOTS"), ASKING), endpoint)
+                    async with asyncio.timeout(ASKING):
+                        return SlotMap(await line.call(b"CLUSTER", b"SLOTS"), endpoint)
         complaints = []
         for endpoint in self._address.endpoints:
             try:
-                return await asyncio.wait_for(self._ask(endpoint), ASKING)
+                async with asyncio.timeout(ASKING):
+                    return await self._ask(endpoint)
             except (OSError, LineLost, ReplyError) as error:
                 complaints.append(f"{named(endpoint)}: {error or f'no answer within {ASKING:g} s'}")
         raise OSError(f"no server of the cluster says who has which slot ({'; '.join(complaints)})")

@@ -147,7 +147,8 @@ class Server:
         await asyncio.gather(*(line.call(b"SCRIPT", b"LOAD", script.text) for script in scripts.ALL))
         # What waits to be published shall be heard here, too, also where nobody could read it later.
         with suppress(TimeoutError):
-            await asyncio.wait_for(self.messages.wait(), HEARING_FIRST)
+            async with asyncio.timeout(HEARING_FIRST):
+                await self.messages.wait()
         self._on_heard(())
 
     async def _fence(self, line: Line) -> None:
