@@ -4,17 +4,19 @@ PYTHON ?= python3
 HOST ?= 127.0.0.1
 PORT ?= 8000
 WORKERS ?= 2
+SECONDS ?= 600
 ARGS ?=
 
 BIN := .venv/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet --constraint constraints.txt
 PYTEST := $(BIN)/python -m pytest --numprocesses $(WORKERS)
 NODE_MODULES := tests/world/node_modules
+PEERS := build/peers
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
 .DELETE_ON_ERROR:
-.PHONY: help run test test-core test-shell test-world test-integration-real check format coverage bench docs lock clean services
+.PHONY: help run test test-core test-shell test-world test-integration-real soak check format coverage bench bench-faults docs lock clean services
 
 help: ## say what there is
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' Makefile | expand -t 22
@@ -34,6 +36,9 @@ test-shell: .venv/.dev ## only the tests in one process, over memory or a socket
 
 test-integration-real: .venv/.dev services ## only the tests at level 3 and above, with the services that they start
 	@$(BIN)/tidings test --level integration --markers L3 --no-coverage --test-dir tests -- --numprocesses $(WORKERS) $(ARGS)
+
+soak: .venv/.dev services ## two nodes and 200 clients under faults for ten minutes; SECONDS=... for another time
+	@TIDINGS_SOAK_SECONDS=$(SECONDS) $(BIN)/python -m pytest tests/soak $(ARGS)
 
 test-world: .venv/.dev services ## only the tests with separate processes, browsers and foreign clients
 	@$(PYTEST) -m world $(ARGS)
@@ -58,6 +63,9 @@ coverage: .venv/.dev services ## run all tests and show what they leave out (htm
 bench: .venv/.dev ## measure, and print ratios
 	@$(BIN)/python -m benchmarks $(ARGS)
 
+bench-faults: .venv/.dev $(PEERS)/.made services ## kill Redis under load, for the peers and for Tidings, and count what is lost
+	@$(BIN)/python -m benchmarks.faults $(ARGS)
+
 docs: .venv/.dev ## check the links, paths and code blocks of README.md and docs/
 	@$(BIN)/python docs/check.py
 
@@ -65,7 +73,7 @@ lock: ## choose the newest versions anew: constraints.txt and tests/world/packag
 	rm -rf build/lock
 	$(PYTHON) -m venv build/lock
 	build/lock/bin/python -m pip install --quiet --upgrade pip
-	build/lock/bin/python -m pip install --quiet --editable '.[testing]' --group dev
+	build/lock/bin/python -m pip install --quiet --editable '.[redis,nats,testing]' --group dev
 	echo '# Exact versions of all that `make test` installs. Written by `make lock`.' > constraints.txt
 	build/lock/bin/python -m pip freeze --all --exclude-editable --exclude setuptools >> constraints.txt
 	rm -rf build/lock tests/world/package-lock.json
@@ -90,8 +98,16 @@ clean: ## remove everything that the other targets made
 .venv/.dev: pyproject.toml constraints.txt | .venv/.made
 	@echo "Installing Tidings and what its tests need into .venv"
 	@$(PIP) pip
-	@$(PIP) --editable '.[testing]' --group dev
+	@$(PIP) --editable '.[redis,nats,testing]' --group dev
 	@touch .venv/.base $@
+
+# Others' libraries, for `make bench-faults` alone.
+$(PEERS)/.made: benchmarks/faults/requirements.txt
+	@echo "Installing the peers into $(PEERS)"
+	@rm -rf $(PEERS)
+	@$(PYTHON) -m venv $(PEERS)
+	@$(PEERS)/bin/python -m pip --disable-pip-version-check install --quiet --requirement $<
+	@touch $@
 
 services:
 	@.ci/packages nodejs npm chromium redis-server postgresql nats-server iproute2

@@ -4,57 +4,96 @@ from __future__ import annotations
 
 import argparse
 import sys
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any, TypeVar
 
 import msgspec
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
+from benchmarks import over_redis
 from benchmarks.load import LoadError
 from benchmarks.machine import Bystanders, description
-from benchmarks.report import Table, tables
+from benchmarks.marks import write_between
+from benchmarks.report import tables
 from benchmarks.rows import BURST, FULL, QUICK, ROWS, Row, Scale
 from benchmarks.runs import Results, run, steps
 from benchmarks.servers import RawLoop, Server, ServerError, StarletteLoop, TidingsServer
 from benchmarks.workplace import Workplace, compiler
+from tidings.testing.services import ServiceError
 
-BEGIN, END = "<!-- benchmarks: begin -->", "<!-- benchmarks: end -->"
+T = TypeVar("T")
+
+ALL = [*ROWS, *over_redis.ROWS]
 
 
 def main() -> None:
     parser = _parser()
     arguments = parser.parse_args()
-    unknown = set(arguments.names) - {row.name for row in ROWS}
+    unknown = set(arguments.names) - {row.name for row in ALL}
     if unknown:
         parser.error(f"there is no row {', '.join(sorted(unknown))}")
-    rows = [row for row in ROWS if not arguments.names or row.name in arguments.names]
-    scale = QUICK if arguments.quick else FULL
-    machine, bystanders = description(), Bystanders()
     console = Console(width=None if sys.stdout.isatty() else 120)
+    machine = description()  # before this process keeps to the clients' core
+    content: dict[str, Any] = {"machine": machine}
     with Workplace(compiler=None if arguments.no_compiler else compiler()) as workplace:
-        servers: list[Server] = [RawLoop(workplace), StarletteLoop(workplace), TidingsServer(workplace)]
         try:
-            results = _run(rows, servers, scale, console)
-        except (LoadError, ServerError, TimeoutError) as error:
+            if rows := [row for row in ROWS if not arguments.names or row.name in arguments.names]:
+                content |= _on_one_node(rows, workplace, arguments, machine, console)
+            if more := [row for row in over_redis.ROWS if not arguments.names or row.name in arguments.names]:
+                content["redis"] = _over_redis(more, workplace, arguments, machine, console)
+        except (LoadError, ServerError, ServiceError, TimeoutError) as error:
             raise SystemExit(str(error)) from error
-        notes = [
-            _losses(results, servers),
-            *_notes(machine, workplace.language, scale, bystanders.share()),
-        ]
+    if arguments.json:
+        arguments.json.write_bytes(msgspec.json.format(msgspec.json.encode(content)))
+
+
+def _on_one_node(
+    rows: list[Row], workplace: Workplace, arguments: argparse.Namespace, machine: dict[str, str], console: Console
+) -> dict[str, Any]:
+    """Measure, and show what came of it; answers what is written as JSON."""
+    scale = QUICK if arguments.quick else FULL
+    bystanders = Bystanders()
+    servers: list[Server] = [RawLoop(workplace), StarletteLoop(workplace), TidingsServer(workplace)]
+    results = _progressing(console, lambda step: run(rows, servers, scale, step), steps(rows, servers, scale))
+    notes = [
+        _losses(results, servers),
+        *_notes(machine, workplace.language, scale, bystanders.share()),
+    ]
     made = tables(results, rows, servers)
     for table in made:
         table.print(console)
     console.print("\n".join(f"- {note}" for note in notes), highlight=False)
-    if arguments.json:
-        content = {"machine": machine, "scale": scale, "rows": results.rows, "notes": notes}
-        arguments.json.write_bytes(msgspec.json.format(msgspec.json.encode(content)))
     if arguments.markdown:
-        _write_markdown(arguments.markdown, made, notes)
+        text = "\n\n".join([*(table.markdown() for table in made), "\n".join(f"- {note}" for note in notes)])
+        write_between(arguments.markdown, "benchmarks", text)
+    return {"scale": scale, "rows": results.rows, "notes": notes}
+
+
+def _over_redis(
+    rows: list[over_redis.Row],
+    workplace: Workplace,
+    arguments: argparse.Namespace,
+    machine: dict[str, str],
+    console: Console,
+) -> dict[str, Any]:
+    scale = over_redis.QUICK if arguments.quick else over_redis.FULL
+    bystanders = Bystanders()
+    results = _progressing(console, lambda step: over_redis.run(workplace, rows, scale, step), len(rows) * scale.rounds)
+    notes = [
+        f"{machine['cores']} cores ({machine['processor']}), {machine['kernel']}, {machine['python']}. Other processes "
+        f"took {bystanders.share():.0%} of all cores meanwhile. The load client is written in {workplace.language}.",
+    ]
+    over_redis.show(results, notes, console)
+    if arguments.markdown:
+        write_between(arguments.markdown, "benchmarks over redis", over_redis.markdown(results, notes))
+    return {"scale": scale, "rows": results, "notes": notes}
 
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description="Measure what Tidings costs.")
-    parser.add_argument("names", nargs="*", metavar="NAME", help=f"what to measure: {', '.join(r.name for r in ROWS)}")
+    parser.add_argument("names", nargs="*", metavar="NAME", help=f"what to measure: {', '.join(r.name for r in ALL)}")
     parser.add_argument("--quick", action="store_true", help="small runs that show whether everything works")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write every round's figures")
     parser.add_argument(
@@ -64,16 +103,13 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
-def _run(rows: list[Row], servers: list[Server], scale: Scale, console: Console) -> Results:
+def _progressing(console: Console, work: Callable[[over_redis.Step], T], total: int) -> T:
+    """Do what takes so many steps, and show how far it is."""
     columns = (BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(), TextColumn("{task.description}"))
     with Progress(*columns, console=console, refresh_per_second=2) as progress:
-        task = progress.add_task("starting", total=steps(rows, servers, scale))
-
-        def step(done: int, what: str) -> None:
-            progress.update(task, completed=done, description=what)
-
-        results = run(rows, servers, scale, step)
-        progress.update(task, completed=steps(rows, servers, scale), description="done")
+        task = progress.add_task("starting", total=total)
+        results = work(lambda done, what: progress.update(task, completed=done, description=what))
+        progress.update(task, completed=total, description="done")
     return results
 
 
@@ -97,14 +133,6 @@ def _notes(machine: dict[str, str], language: str, scale: Scale, bystanders: flo
         f"1/{BURST * scale.subscribers} in bursts.",
         "Ratios are medians over the rounds of the ratios within a round.",
     ]
-
-
-def _write_markdown(file: Path, made: list[Table], notes: list[str]) -> None:
-    text = "\n\n".join([*(table.markdown() for table in made), "\n".join(f"- {note}" for note in notes)])
-    old = file.read_text() if file.exists() else ""
-    if BEGIN in old and END in old:
-        text = f"{old.partition(BEGIN)[0]}{BEGIN}\n\n{text}\n\n{END}{old.partition(END)[2]}"
-    file.write_text(text if text.endswith("\n") else f"{text}\n")
 
 
 if __name__ == "__main__":

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from types import TracebackType
 from typing import Self
 
 import msgspec
 
 from benchmarks.servers import Server
+
+ON_THEIR_WAY = 32
+"""Connections that are being opened at a time, where nothing else is said."""
 
 STAMP = "0" * 19
 """Where the load client writes the time of sending."""
@@ -69,15 +73,27 @@ class LoadError(Exception):
 
 
 class Load:
-    """Up to `connections` subscribers of one channel, and one publisher to it."""
+    """Up to `connections` subscribers of one channel, and one publisher to it.
 
-    def __init__(self, server: Server, connections: int, channel: str) -> None:
+    `says` makes what a client of this user's name says, where that is not what the server's clients usually say.
+    """
+
+    def __init__(
+        self, server: Server, connections: int, channel: str, *, says: Callable[[str], list[str]] | None = None
+    ) -> None:
         self._server = server
         self._channel = channel
-        scripts = [server.script(f"user-{number}", channel) for number in range(connections)]
-        script = server.workplace.directory / f"{server.key}.script"
+        says = says or (lambda user: server.script(user, channel))
+        scripts = [says(f"user-{number}") for number in range(connections)]
+        script = server.workplace.directory / f"{server.key}-{id(self)}.script"
         script.write_text("".join(f"{line}\n" for lines in scripts for line in lines))
-        command = [*server.workplace.load, str(server.port), server.path, str(script), str(len(scripts[0]))]
+        command = [
+            *server.workplace.load,
+            ",".join(map(str, server.ports)),
+            server.path,
+            str(script),
+            str(len(scripts[0])),
+        ]
         self._process = server.workplace.spawn(command, server.workplace.client_cores, asks=True)
 
     def __enter__(self) -> Self:
@@ -93,9 +109,9 @@ class Load:
         self._process.stdin.close()
         self._process.stdout.close()
 
-    def open(self, more: int) -> Opened:
-        """Open connections, each subscribed when this returns."""
-        return msgspec.json.decode(self._ask(f"open {more}"), type=Opened)
+    def open(self, more: int, *, at_once: int = ON_THEIR_WAY) -> Opened:
+        """Open connections, at most `at_once` of them on their way; each is subscribed when this returns."""
+        return msgspec.json.decode(self._ask(f"open {more} {at_once}"), type=Opened)
 
     def stall(self) -> None:
         """Let the first connection stop reading. It counts no more."""

@@ -62,6 +62,11 @@ class Server(ABC):
         """The HTTP request that publishes these JSON objects to everybody."""
 
     @property
+    def ports(self) -> list[int]:
+        """Where clients connect, in turn."""
+        return [self.port]
+
+    @property
     def pid(self) -> int:
         assert self._process is not None
         return self._process.pid
@@ -186,9 +191,12 @@ history_ttl = 60.0
 force_recovery = true
 """
 
+    def settings(self) -> str:
+        return self.SETTINGS
+
     def command(self) -> list[str]:
-        settings = self.workplace.directory / "tidings.toml"
-        settings.write_text(self.SETTINGS)
+        settings = self.workplace.directory / f"{self.key}.toml"
+        settings.write_text(self.settings())
         serve = ["-m", "tidings.cli.main", "serve", "--config", str(settings), "--port", str(self.port)]
         return [sys.executable, *serve]
 

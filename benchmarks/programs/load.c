@@ -1,12 +1,12 @@
 /* The load client: subscribers, publisher and stop-watch in one thread, so that one clock stamps and reads.
 
-   load PORT PATH SCRIPT FRAMES
+   load PORTS PATH SCRIPT FRAMES
 
-   SCRIPT is a file with FRAMES lines for each connection: what it says after its handshake, each line once the previous
+   PORTS are separated by commas; connections take turns, and publications go to the first of them. SCRIPT is a file with FRAMES lines for each connection: what it says after its handshake, each line once the previous
    one has been answered. Commands come line by line on the standard input, each is answered by one line of JSON:
 
-   open N                              N more WebSocket connections, at most 32 of them on their way at a time; the answer
-                                       has how long each took until its script had ended
+   open N AT_ONCE                      N more WebSocket connections, at most AT_ONCE of them on their way at a time; the
+                                       answer has how long each took until its script had ended
    run FILE COUNT BURST RATE GRACE     send the HTTP request in FILE COUNT times: RATE of them in a second, or with RATE 0
                                        each one after the one before has reached everybody. The request publishes BURST
                                        messages; the nineteen digits after each "sent":" become the time of sending.
@@ -32,7 +32,7 @@
 #include <time.h>
 #include <unistd.h>
 
-#define ON_THEIR_WAY 32
+#define PORTS_MAX 16
 #define BURST_MAX 64
 #define STAMP "\"sent\":\""
 #define DIGITS 19
@@ -66,7 +66,7 @@ static long connection_count, ready, reading, script_frames;
 static char **script;
 static long script_lines;
 static const char *path;
-static int port, events_fd;
+static int ports[PORTS_MAX], port_count, events_fd;
 
 static void fail(const char *format, ...)
 {
@@ -110,7 +110,7 @@ static void watch(int fd, void *owner, int operation, uint32_t events)
     epoll_ctl(events_fd, operation, fd, &event);
 }
 
-static int connected(void)
+static int connected(int port)
 {
     int fd = socket(AF_INET, SOCK_STREAM, 0), on = 1;
     struct sockaddr_in address = {.sin_family = AF_INET, .sin_port = htons(port)};
@@ -344,7 +344,7 @@ static void report_opened(long more, double seconds, double cpu_seconds)
     free(times);
 }
 
-static void open_connections(long more)
+static void open_connections(long more, long at_once)
 {
     nanoseconds started = now(), cpu = clock_at(CLOCK_PROCESS_CPUTIME_ID);
     long goal = connection_count + more;
@@ -352,10 +352,11 @@ static void open_connections(long more)
         fail("the script has lines for fewer than %ld connections", goal);
     connections = realloc(connections, goal * sizeof *connections);
     while (ready < goal) {
-        while (connection_count < goal && connection_count - ready < ON_THEIR_WAY) {
+        while (connection_count < goal && connection_count - ready < at_once) {
             struct connection *fresh = calloc(1, sizeof *fresh);
             *fresh = (struct connection){.begun = now(), .number = connection_count};
-            fresh->fd = connected();
+            int port = ports[connection_count % port_count];
+            fresh->fd = connected(port);
             connections[connection_count++] = fresh;
             watch(fresh->fd, fresh, EPOLL_CTL_ADD, EPOLLIN);
             dprintf(fresh->fd,
@@ -411,7 +412,7 @@ static void prepare_run(const char *file, long count, long burst, double rate, d
     }
     run.stamps = calloc(count, sizeof *run.stamps);
     run.latencies = calloc(count * burst * reading, sizeof *run.latencies);
-    run.fd = connected();
+    run.fd = connected(ports[0]);
     watch(run.fd, NULL, EPOLL_CTL_ADD, EPOLLIN);
     for (long each = 0; each < connection_count; each++)
         connections[each]->received = connections[each]->newest = 0;
@@ -474,10 +475,10 @@ static void run_once(void)
 static void obey(const char *command)
 {
     char file[4096];
-    long count, burst;
+    long count, burst, at_once;
     double rate, grace;
-    if (sscanf(command, "open %ld", &count) == 1) {
-        open_connections(count);
+    if (sscanf(command, "open %ld %ld", &count, &at_once) == 2) {
+        open_connections(count, at_once);
     } else if (sscanf(command, "run %4095s %ld %ld %lf %lf", file, &count, &burst, &rate, &grace) == 5) {
         prepare_run(file, count, burst, rate, grace);
         run_once();
@@ -494,8 +495,10 @@ int main(int argc, char **argv)
     char command[8192];
     size_t size;
     if (argc != 5)
-        return fprintf(stderr, "usage: load PORT PATH SCRIPT FRAMES\n"), 2;
-    port = atoi(argv[1]), path = argv[2], script_frames = atol(argv[4]);
+        return fprintf(stderr, "usage: load PORTS PATH SCRIPT FRAMES\n"), 2;
+    for (char *at = strtok(argv[1], ","); at && port_count < PORTS_MAX; at = strtok(NULL, ","))
+        ports[port_count++] = atoi(at);
+    path = argv[2], script_frames = atol(argv[4]);
     char *text = contents(argv[3], &size);
     for (char *line = strtok(text, "\n"); line; line = strtok(NULL, "\n")) {
         script = realloc(script, (script_lines + 1) * sizeof *script);

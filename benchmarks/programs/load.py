@@ -16,7 +16,6 @@ from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 
-ON_THEIR_WAY = 32
 STAMP = re.compile(rb'"sent":"(\d{19})')
 
 
@@ -182,20 +181,20 @@ class Run:
 class Load:
     """All connections, and the commands."""
 
-    def __init__(self, port: int, path: str, script: list[bytes], frames: int) -> None:
-        self.port, self.path, self.script, self.frames = port, path, script, frames
+    def __init__(self, ports: list[int], path: str, script: list[bytes], frames: int) -> None:
+        self.ports, self.path, self.script, self.frames = ports, path, script, frames
         self.connections: dict[int, Connection] = {}
         self.epoll = select.epoll()
         self.run: Run | None = None
         self.stalled: list[Connection] = []
 
-    def open(self, more: int) -> dict[str, float]:
+    def open(self, more: int, at_once: int) -> dict[str, float]:
         started, cpu = time.monotonic(), time.process_time()
         goal = len(self.connections) + more
         opened: list[Connection] = []
         waiting: list[Connection] = []
         while len(self.connections) < goal or waiting:
-            if len(self.connections) < goal and len(waiting) < ON_THEIR_WAY:
+            if len(self.connections) < goal and len(waiting) < at_once:
                 opened.append(self.open_one())
                 waiting.append(opened[-1])
                 continue
@@ -211,7 +210,8 @@ class Load:
     def open_one(self) -> Connection:
         first = len(self.connections) * self.frames
         lines = self.script[first : first + self.frames]
-        connection = Connection(self.port, self.path, lines, self.take)
+        port = self.ports[len(self.connections) % len(self.ports)]
+        connection = Connection(port, self.path, lines, self.take)
         self.connections[connection.sock.fileno()] = connection
         self.epoll.register(connection.sock, select.EPOLLIN)
         return connection
@@ -225,7 +225,7 @@ class Load:
         return {"stalled": 1}
 
     def publish(self, file: str, count: int, burst: int, rate: float, grace: float) -> dict[str, float]:
-        publisher = connected(self.port)
+        publisher = connected(self.ports[0])
         cpu = time.process_time()
         self.run = Run(Path(file).read_bytes(), count, burst, rate, list(self.connections.values()))
         self.epoll.register(publisher, select.EPOLLIN)
@@ -271,7 +271,7 @@ class Load:
 
     def obey(self, command: str, *values: str) -> dict[str, float]:
         if command == "open":
-            return self.open(int(values[0]))
+            return self.open(int(values[0]), int(values[1]))
         if command == "stall":
             return self.stall()
         file, count, burst, rate, grace = values
@@ -292,8 +292,8 @@ def connected(port: int) -> socket.socket:
 
 
 def main() -> None:
-    port, path, script, frames = sys.argv[1:]
-    load = Load(int(port), path, Path(script).read_bytes().splitlines(), int(frames))
+    ports, path, script, frames = sys.argv[1:]
+    load = Load(list(map(int, ports.split(","))), path, Path(script).read_bytes().splitlines(), int(frames))
     for line in sys.stdin:
         try:
             answer: dict[str, float] | dict[str, str] = load.obey(*line.split())

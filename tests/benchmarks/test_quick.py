@@ -13,6 +13,7 @@ pytestmark = [pytest.mark.world, pytest.mark.timeout(300)]
 
 ROOT = Path(__file__).parents[2]
 SERVERS = ["raw", "starlette", "tidings"]
+ROWS = ["single", "burst", "memory", "connecting", "sustained", "stalled"]
 
 Rows = dict[str, dict[str, list[dict[str, float]]]]
 
@@ -30,7 +31,7 @@ def quick(directory: Path, *arguments: str) -> Rows:
 
 @pytest.fixture(scope="module")
 def rows(tmp_path_factory: pytest.TempPathFactory) -> Rows:
-    return quick(tmp_path_factory.mktemp("benchmarks"))
+    return quick(tmp_path_factory.mktemp("benchmarks"), *ROWS)
 
 
 @pytest.mark.parametrize("server", SERVERS)

@@ -26,8 +26,11 @@ test_successful_service_initialization_sequence test_graceful_service_shutdown_s
 test_single_player_connection test_two_players_can_connect test_game_starts_when_both_ready test_observer_can_join
 test_invalid_json_handled test_concurrent_rooms test_paddle_movement test_ball_movement
 test_100_concurrent_observers test_10_concurrent_games
+test_websocket_redis_connection_setup test_redis_pubsub_message_broadcasting
+test_websocket_reconnection_with_redis_state test_concurrent_websocket_connections_redis_performance
+test_redis_channel_management_isolation test_redis_failover_websocket_recovery
 """
-"""Test cases and classes as the documents call them, but for those that need Redis or another node."""
+"""Test cases and classes as the documents call them."""
 
 
 def test_every_test_that_is_named_is_there() -> None:

@@ -37,19 +37,23 @@ NAMESPACES = {
 
 
 class House:
-    """`facts` are what was announced; `kind` is the node's class. Rules are keyword arguments."""
+    """`facts` are what was announced; `kind` is the node's class. Rules are keyword arguments.
+
+    A `broker` that takes a clock shares it with the house by `clock`.
+    """
 
     def __init__(
         self,
         *,
         application: Application | None = None,
         broker: Broker | None = None,
+        clock: ManualClock | None = None,
         limits: Limits | None = None,
         kind: type[Node] = Node,
         node: dict[str, Any] | None = None,
         **rules: Any,
     ) -> None:
-        self.clock = ManualClock()
+        self.clock = clock or ManualClock()
         self.facts: list[events.Fact] = []
         application = application or NoApplication()
         policy = Policy(

@@ -37,7 +37,7 @@ class Service:
         self._bound = lifecycle.bind("127.0.0.1", 0)
         self.address = "127.0.0.1", self._bound.getsockname()[1]
         self._ready = asyncio.Event()
-        self._server = lifecycle.Server(lifecycle.config(self.hub, self.hub.settings), self._ready.set)
+        self._server = lifecycle.Server(self.hub, self._ready.set)
 
     async def __aenter__(self) -> Self:
         self._serving = asyncio.create_task(self._server.serve(sockets=[self._bound]))

@@ -64,6 +64,7 @@ CLOSED = events.ConnectionClosed("c-1", "u-1", "websocket", "json", 1000, "", 2.
 DROPPED = events.Dropped("c-1", "u-1", "prices:eur", "latest", 3)
 REFUSED = events.ConnectionRefused(403, "this origin is not allowed", "https://evil.example", "192.0.2.1")
 GAP = events.GapFound("chat:lobby", filled=False, missing=4)
+
 ROUTINE = [
     events.ConnectionOpened("c-1", "u-1", "websocket", "json", 0.25),
     CLOSED,

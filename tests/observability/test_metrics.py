@@ -42,6 +42,7 @@ def hear(metrics: Metrics, *facts: Fact) -> list[str]:
 
 
 ALWAYS = {
+    "tidings_workers 1.0",
     'tidings_build_info{version="1.2.3"} 1.0',
     "tidings_users 2.0",
     "tidings_channels 2.0",
@@ -195,6 +196,15 @@ def test_gaps(metrics: Metrics):
     assert hear(metrics, *facts) == ['tidings_gaps_total{filled="yes"} 2.0', 'tidings_gaps_total{filled="no"} 1.0']
 
 
+def test_the_broker_away(metrics: Metrics):
+    """How often, and whether it is now."""
+    assert hear(metrics, events.BrokerLost("it is gone")) == [
+        "tidings_broker_losses_total 1.0",
+        "tidings_broker_away 1.0",
+    ]
+    assert hear(metrics, events.BrokerResumed()) == ["tidings_broker_losses_total 1.0"]
+
+
 def test_other_facts_are_ignored(metrics: Metrics):
     """A fact that nobody counts is no error."""
     assert hear(metrics, events.CommandFailed("Call", "c-1", KeyError()), Fact()) == []
@@ -296,6 +306,7 @@ def test_the_documentation_lists_every_metric(metrics: Metrics):
         events.Delivered("news", 1, 1, 0.0),
         events.Dropped("c-1", "u-1", "news", "latest", 1),
         events.GapFound("news", filled=True, missing=1),
+        events.BrokerLost("it is gone"),
     ]:
         hooks.announce(fact)
     exposed = {}

@@ -196,7 +196,6 @@ async def test_no_promise_is_broken_under_faults(record_property: pytest.RecordP
                 await publishing
             await everybody_is_there(listeners, publisher)
     verdict = check(history, RULES)
-    print(verdict)
     verdict.raise_if_broken()
     assert sum(one.acknowledged for one in verdict.channels.values()) > SECONDS / INTERVAL / 2
 

@@ -21,11 +21,32 @@ from tidings.brokers.memory import MemoryBackend, MemoryBroker
 from tidings.brokers.memory.expiring import Expiring
 from tidings.clock import ManualClock
 from tidings.model import ClientInfo, StreamPosition
-from tidings.testing.contracts import Backend, BrokerContract, Contract, HistoryContract, Node, PresenceContract
+from tidings.testing.contracts import (
+    Backend,
+    BrokerContract,
+    ConnectionsContract,
+    Contract,
+    HistoryContract,
+    KeptRepetitionContract,
+    Node,
+    NodesContract,
+    PresenceContract,
+    RepetitionContract,
+    SubscriptionsContract,
+)
 
 pytestmark = pytest.mark.shell
 
-CONTRACTS = (BrokerContract, HistoryContract, PresenceContract)
+CONTRACTS = (
+    BrokerContract,
+    RepetitionContract,
+    HistoryContract,
+    KeptRepetitionContract,
+    PresenceContract,
+    NodesContract,
+    ConnectionsContract,
+    SubscriptionsContract,
+)
 PATIENCE = 0.02
 
 Promise = Callable[..., Awaitable[None]]
@@ -89,13 +110,13 @@ class Altered(MemoryBroker):
     def mind(self, guard):
         return guard
 
-    def keep(self, retention):
+    def retain(self, retention):
         return retention
 
     def answer(self, accepted):
         return accepted
 
-    def show(self, page):
+    def turn(self, page):
         return page
 
     async def start(self, receiver):
@@ -107,11 +128,11 @@ class Altered(MemoryBroker):
         return self.answer(accepted)
 
     async def append(self, channel, publication, retention, *, guard=NO_GUARD):
-        publication, retention, guard = self.take(publication), self.keep(retention), self.mind(guard)
+        publication, retention, guard = self.take(publication), self.retain(retention), self.mind(guard)
         return self.answer(await super().append(self.place(channel), publication, retention, guard=guard))
 
     async def read(self, channel, retention, **selection):
-        return self.show(await super().read(self.place(channel), self.keep(retention), **selection))
+        return self.turn(await super().read(self.place(channel), self.retain(retention), **selection))
 
     def on_publication(self, channel, publication, epoch):
         self.node.on_publication(channel, publication, epoch)
@@ -141,6 +162,10 @@ class Altered(MemoryBroker):
     HistoryContract.test_what_is_appended_reaches_every_subscribed_node,
     HistoryContract.test_a_stream_outlives_the_node_that_wrote_it,
     PresenceContract.test_who_entered_is_present,
+    NodesContract.test_who_joined_is_known,
+    ConnectionsContract.test_a_users_connections_are_known_everywhere,
+    ConnectionsContract.test_a_limit_holds_across_nodes,
+    SubscriptionsContract.test_what_is_kept_is_known_everywhere,
 )
 class KeepsToItself(MemoryBroker):
     """Has a backend of its own on every node."""
@@ -306,8 +331,8 @@ class NumbersEverything(Altered):
 
 
 @breaks(
-    BrokerContract.test_a_repeated_idempotency_key_is_not_published,
-    HistoryContract.test_a_repeated_idempotency_key_is_not_appended,
+    RepetitionContract.test_a_repeated_idempotency_key_is_not_published,
+    KeptRepetitionContract.test_a_repeated_idempotency_key_is_not_appended,
     HistoryContract.test_a_version_must_be_above_the_last,
 )
 class IgnoresGuards(Altered):
@@ -316,8 +341,8 @@ class IgnoresGuards(Altered):
 
 
 @breaks(
-    BrokerContract.test_a_repeated_idempotency_key_is_not_published,
-    HistoryContract.test_a_repeated_idempotency_key_is_not_appended,
+    RepetitionContract.test_a_repeated_idempotency_key_is_not_published,
+    KeptRepetitionContract.test_a_repeated_idempotency_key_is_not_appended,
 )
 class RemembersKeysPerNode(Altered):
     def mind(self, guard):
@@ -325,8 +350,8 @@ class RemembersKeysPerNode(Altered):
 
 
 @breaks(
-    BrokerContract.test_calls_at_once_with_one_key_publish_once,
-    HistoryContract.test_appends_at_once_with_one_key_append_once,
+    RepetitionContract.test_calls_at_once_with_one_key_publish_once,
+    KeptRepetitionContract.test_appends_at_once_with_one_key_append_once,
 )
 class ChecksThenActs(MemoryBroker):
     """Looks a key up, waits, and then publishes unguarded."""
@@ -347,8 +372,8 @@ class ChecksThenActs(MemoryBroker):
 
 
 @breaks(
-    BrokerContract.test_a_key_concerns_its_channel_only,
-    HistoryContract.test_a_key_for_appending_concerns_its_channel_only,
+    RepetitionContract.test_a_key_concerns_its_channel_only,
+    KeptRepetitionContract.test_a_key_for_appending_concerns_its_channel_only,
 )
 class SharesKeysAmongChannels(MemoryBroker):
     async def publish(self, channel, publication, *, guard=NO_GUARD):
@@ -373,8 +398,8 @@ class HoldsEqualPayloads(MemoryBroker):
 
 
 @breaks(
-    BrokerContract.test_a_key_is_recognised_for_its_time,
-    HistoryContract.test_a_key_for_appending_is_recognised_for_its_time,
+    RepetitionContract.test_a_key_is_recognised_for_its_time,
+    KeptRepetitionContract.test_a_key_for_appending_is_recognised_for_its_time,
     HistoryContract.test_publications_expire_after_the_newest,
     HistoryContract.test_an_unused_stream_ends,
     PresenceContract.test_a_lease_runs_out,
@@ -388,8 +413,8 @@ class LivesInTheMoment(MemoryBroker):
 
 
 @breaks(
-    BrokerContract.test_a_key_is_recognised_for_its_time,
-    HistoryContract.test_a_key_for_appending_is_recognised_for_its_time,
+    RepetitionContract.test_a_key_is_recognised_for_its_time,
+    KeptRepetitionContract.test_a_key_for_appending_is_recognised_for_its_time,
     HistoryContract.test_publications_expire_after_the_newest,
     HistoryContract.test_a_stream_in_use_goes_on,
     PresenceContract.test_a_lease_runs_out,
@@ -402,7 +427,7 @@ class LivesTooFast(MemoryBroker):
         return 1e9 + 3 * (super()._turn() - 1e9)
 
 
-@breaks(HistoryContract.test_a_repeated_idempotency_key_is_not_appended)
+@breaks(KeptRepetitionContract.test_a_repeated_idempotency_key_is_not_appended)
 class AnswersRepetitionsWithTheTop(MemoryBroker):
     async def append(self, channel, publication, retention, *, guard=NO_GUARD):
         accepted = await super().append(channel, publication, retention, guard=guard)
@@ -410,7 +435,7 @@ class AnswersRepetitionsWithTheTop(MemoryBroker):
         return Accepted(page.top, accepted.fresh)
 
 
-@breaks(HistoryContract.test_a_key_is_recognised_however_it_was_published)
+@breaks(KeptRepetitionContract.test_a_key_is_recognised_however_it_was_published)
 class SeparatesKeys(MemoryBroker):
     async def append(self, channel, publication, retention, *, guard=NO_GUARD):
         guard = replace(guard, idempotency_key=f"append {guard.idempotency_key}")
@@ -506,7 +531,7 @@ class TellsAfterwards(Altered):
 
 @breaks(HistoryContract.test_a_stream_begins_with_its_first_use)
 class HasNoEpochWhileEmpty(Altered):
-    def show(self, page):
+    def turn(self, page):
         return page if page.top.offset else Page((), StreamPosition())
 
 
@@ -534,7 +559,7 @@ class KeepsEverything(MemoryBroker):
 
 @breaks(HistoryContract.test_only_the_newest_are_kept, HistoryContract.test_a_read_selects_by_offset)
 class NeverTrims(Altered):
-    def keep(self, retention):
+    def retain(self, retention):
         return replace(retention, size=1000)
 
 
@@ -566,7 +591,7 @@ class ReusesOffsetsAfterTheEnd(Altered):
 
 @breaks(HistoryContract.test_a_stream_in_use_goes_on)
 class CountsFromTheFirstUse(Altered):
-    def keep(self, retention):
+    def retain(self, retention):
         now = self._turn()
         self.end = getattr(self, "end", now + retention.meta_ttl)
         return replace(retention, meta_ttl=self.end - now)
@@ -709,6 +734,290 @@ class NeverShortensALease(MemoryBroker):
         await super().enter(channel, info, max(lease, until - now))
 
 
+# Nodes.
+
+
+@breaks(NodesContract.test_who_joined_is_known, NodesContract.test_joining_again_shows_the_new_card)
+class ShowsNoCards(MemoryBroker):
+    async def nodes(self):
+        return dict.fromkeys(await super().nodes(), b"")
+
+
+@breaks(NodesContract.test_who_joined_is_known, NodesContract.test_what_is_sent_to_all_reaches_all)
+class SendsTextOnly(MemoryBroker):
+    """Loses the bytes that are no UTF-8."""
+
+    async def join(self, node, card, lease):
+        await super().join(node, card.decode(errors="ignore").encode(), lease)
+
+    async def send(self, message, node=""):
+        await super().send(message.decode(errors="ignore").encode(), node)
+
+
+@breaks(NodesContract.test_who_quits_is_known_no_longer)
+class KeepsTheCardOfWhoQuits(MemoryBroker):
+    async def quit(self, node):
+        self._backend.people.stop_hearing(node, self._started())
+
+
+@breaks(NodesContract.test_who_quits_is_known_no_longer)
+class JoinsWhoQuitsTwice(MemoryBroker):
+    async def quit(self, node):
+        if node in await self.nodes():
+            await super().quit(node)
+        else:
+            await self.join(node, b"", 1.0)
+
+
+@breaks(NodesContract.test_joining_again_shows_the_new_card, NodesContract.test_joining_again_renews_the_lease)
+class JoinsOnce(MemoryBroker):
+    async def join(self, node, card, lease):
+        if node not in await self.nodes():
+            await super().join(node, card, lease)
+
+
+@breaks(NodesContract.test_a_node_that_is_silent_is_forgotten)
+class NeverForgetsANode(MemoryBroker):
+    async def join(self, node, card, lease):
+        await super().join(node, card, math.inf)
+
+
+@breaks(NodesContract.test_a_node_that_is_silent_is_forgotten)
+class ForgetsANodeEarly(MemoryBroker):
+    async def join(self, node, card, lease):
+        await super().join(node, card, lease / 2)
+
+
+@breaks(
+    NodesContract.test_what_is_sent_to_all_reaches_all, NodesContract.test_what_is_sent_to_one_reaches_only_that_one
+)
+class DoesNotHearItself(Altered):
+    """Tells others what it sends, and not itself."""
+
+    speaks = False
+
+    async def send(self, message, node=""):
+        self.speaks = True
+        await super().send(message, node)
+        self.speaks = False
+
+    def on_message(self, message):
+        if not self.speaks:
+            super().on_message(message)
+
+
+@breaks(NodesContract.test_what_is_sent_to_all_reaches_all)
+class SpeaksInPairs(MemoryBroker):
+    """Hands every second message over before the one that came before it."""
+
+    held = None
+
+    async def send(self, message, node=""):
+        if self.held is None:
+            self.held = message
+            return
+        await super().send(message, node)
+        await super().send(self.held, node)
+        self.held = None
+
+
+@breaks(NodesContract.test_what_is_sent_to_one_reaches_only_that_one)
+class TellsEverybody(MemoryBroker):
+    async def send(self, message, node=""):
+        await super().send(message)
+
+
+@breaks(NodesContract.test_sending_to_nobody_is_harmless)
+class WaitsForTheAddressee(MemoryBroker):
+    async def send(self, message, node=""):
+        async with asyncio.timeout(PATIENCE):
+            while node and node not in await self.nodes():
+                await asyncio.sleep(0)
+        await super().send(message, node)
+
+
+@breaks(NodesContract.test_who_quits_hears_nothing_more)
+class HearsAfterQuitting(MemoryBroker):
+    async def quit(self, node):
+        self._backend.people._cards.remove(node)
+
+
+@breaks(NodesContract.test_who_quits_hears_nothing_more)
+class QuitsForGood(MemoryBroker):
+    """Is deaf when it joins again."""
+
+    async def quit(self, node):
+        await super().quit(node)
+        self._receiver = Node(self, PATIENCE)
+
+
+# The connections of users.
+
+
+@breaks(
+    ConnectionsContract.test_a_users_connections_are_known_everywhere,
+    SubscriptionsContract.test_what_is_kept_is_known_everywhere,
+)
+class TrimsNames(MemoryBroker):
+    """Takes two users with similar names for one."""
+
+    async def arrive(self, user, client, lease, *, limit=0):
+        return await super().arrive(user.strip(":"), client, lease, limit=limit)
+
+    async def keep(self, user, channel, terms):
+        await super().keep(user.strip(":"), channel, terms)
+
+
+@breaks(ConnectionsContract.test_who_departs_is_gone, ConnectionsContract.test_a_limit_holds_across_nodes)
+class NeverDeparts(MemoryBroker):
+    async def depart(self, user, client):
+        self._turn()
+
+
+@breaks(ConnectionsContract.test_who_departs_is_gone)
+class LetsAnybodyDepart(MemoryBroker):
+    """Takes all of a user's connections for the one that departs."""
+
+    async def depart(self, user, client):
+        for each in await self.clients(user):
+            await super().depart(user, each)
+
+
+@breaks(
+    ConnectionsContract.test_a_limit_holds_across_nodes,
+    ConnectionsContract.test_a_limit_holds_for_those_who_come_at_once,
+)
+class HasNoLimit(MemoryBroker):
+    async def arrive(self, user, client, lease, *, limit=0):
+        return await super().arrive(user, client, lease)
+
+
+@breaks(ConnectionsContract.test_a_limit_holds_across_nodes)
+class LimitsWhoIsCountedAlready(MemoryBroker):
+    async def arrive(self, user, client, lease, *, limit=0):
+        if limit and len(await self.clients(user)) >= limit:
+            return False
+        return await super().arrive(user, client, lease)
+
+
+@breaks(ConnectionsContract.test_a_limit_holds_for_those_who_come_at_once)
+class LooksBeforeItCounts(MemoryBroker):
+    """Looks in one step and counts in another."""
+
+    async def arrive(self, user, client, lease, *, limit=0):
+        others = set(await self.clients(user)) - {client}
+        await asyncio.sleep(0)
+        return (not limit or len(others) < limit) and await super().arrive(user, client, lease)
+
+
+@breaks(ConnectionsContract.test_a_connection_ends_with_its_lease)
+class NeverEndsAConnection(MemoryBroker):
+    async def arrive(self, user, client, lease, *, limit=0):
+        return await super().arrive(user, client, math.inf, limit=limit)
+
+
+@breaks(ConnectionsContract.test_a_connection_ends_with_its_lease)
+class ArrivesOnce(MemoryBroker):
+    async def arrive(self, user, client, lease, *, limit=0):
+        return client in await self.clients(user) or await super().arrive(user, client, lease, limit=limit)
+
+
+@breaks(ConnectionsContract.test_a_connection_ends_with_its_lease)
+class CountsTheDeadInItsLimit(MemoryBroker):
+    """Forgets who has departed only."""
+
+    def __init__(self, clock, backend):
+        super().__init__(clock, backend)
+        self.counted = set()
+
+    async def arrive(self, user, client, lease, *, limit=0):
+        self.counted.add(client)
+        return (not limit or len(self.counted) <= limit) and await super().arrive(user, client, lease)
+
+
+@breaks(ConnectionsContract.test_what_is_shown_of_a_node_is_seen_everywhere)
+class ShowsOnlyTheNewest(MemoryBroker):
+    """Forgets what was said of a node's other connections."""
+
+    async def show(self, node, changes, lease):
+        await super().show(node, {**dict.fromkeys(await self.shown(node), b""), **changes}, lease)
+
+
+@breaks(ConnectionsContract.test_what_is_shown_of_a_node_is_seen_everywhere)
+class ShowsWhoIsGone(MemoryBroker):
+    async def show(self, node, changes, lease):
+        await super().show(node, {client: what or b"gone" for client, what in changes.items()}, lease)
+
+
+@breaks(ConnectionsContract.test_what_is_shown_of_a_node_is_seen_everywhere)
+class ShowsOneNodeAsAll(MemoryBroker):
+    async def show(self, node, changes, lease):
+        await super().show("every node", changes, lease)
+
+    async def shown(self, node):
+        return await super().shown("every node")
+
+
+@breaks(ConnectionsContract.test_what_is_shown_is_forgotten_with_the_node)
+class ShowsForEver(MemoryBroker):
+    async def show(self, node, changes, lease):
+        await super().show(node, changes, math.inf)
+
+
+@breaks(ConnectionsContract.test_what_is_shown_is_forgotten_with_the_node)
+class IsNotRemindedByNothingNew(MemoryBroker):
+    async def show(self, node, changes, lease):
+        if changes:
+            await super().show(node, changes, lease)
+
+
+# What users keep.
+
+
+@breaks(SubscriptionsContract.test_what_is_kept_is_known_everywhere)
+class KeepsTheFirstTerms(MemoryBroker):
+    async def keep(self, user, channel, terms):
+        if channel not in await self.kept(user):
+            await super().keep(user, channel, terms)
+
+
+@breaks(SubscriptionsContract.test_what_is_kept_is_known_everywhere)
+class TakesNoTermsForNothing(MemoryBroker):
+    async def kept(self, user):
+        return {channel: terms for channel, terms in (await super().kept(user)).items() if terms}
+
+
+@breaks(SubscriptionsContract.test_it_does_not_expire)
+class KeepsForALease(MemoryBroker):
+    """Forgets what it has not been reminded of for 300 seconds."""
+
+    async def keep(self, user, channel, terms):
+        self.until = self._clock.now() + 300.0
+        await super().keep(user, channel, terms)
+
+    async def kept(self, user):
+        return await super().kept(user) if self._clock.now() < self.until else {}
+
+
+@breaks(SubscriptionsContract.test_what_is_forgotten_is_gone)
+class ForgetsNothing(MemoryBroker):
+    async def forget(self, user, channel=""):
+        self._turn()
+
+
+@breaks(SubscriptionsContract.test_what_is_forgotten_is_gone)
+class ForgetsOneChannelAtATime(MemoryBroker):
+    async def forget(self, user, channel=""):
+        if channel:
+            await super().forget(user, channel)
+
+
+@breaks(SubscriptionsContract.test_what_is_forgotten_is_gone)
+class ForgetsAllAtOnce(MemoryBroker):
+    async def forget(self, user, channel=""):
+        await super().forget(user)
+
+
 # How it ends.
 
 
@@ -716,6 +1025,9 @@ class NeverShortensALease(MemoryBroker):
     BrokerContract.test_calls_after_stop_raise,
     HistoryContract.test_streams_are_out_of_reach_after_stop,
     PresenceContract.test_presence_is_out_of_reach_after_stop,
+    NodesContract.test_nodes_are_out_of_reach_after_stop,
+    ConnectionsContract.test_connections_are_out_of_reach_after_stop,
+    SubscriptionsContract.test_subscriptions_are_out_of_reach_after_stop,
 )
 class AnswersForEver(MemoryBroker):
     async def stop(self):
@@ -790,9 +1102,29 @@ class HasNoHistory(MemoryBroker):
     read = None
 
 
+@breaks(RepetitionContract.test_the_broker_says_that_it_recognises_a_repetition)
+class ForgetsAtOnce(MemoryBroker):
+    idempotency_ttl = 0.0
+
+
 @breaks(PresenceContract.test_the_broker_says_that_it_keeps_presence)
 class HasNoPresence(MemoryBroker):
     count = None
+
+
+@breaks(NodesContract.test_the_broker_says_that_it_connects_nodes)
+class HasNoNodes(MemoryBroker):
+    nodes = None
+
+
+@breaks(ConnectionsContract.test_the_broker_says_that_it_keeps_connections)
+class HasNoConnections(MemoryBroker):
+    clients = None
+
+
+@breaks(SubscriptionsContract.test_the_broker_says_that_it_keeps_subscriptions)
+class HasNoSubscriptions(MemoryBroker):
+    kept = None
 
 
 # The tests.

@@ -5,18 +5,13 @@ from __future__ import annotations
 import asyncio
 import signal
 import ssl
-from datetime import UTC, datetime, timedelta
-from ipaddress import ip_address
 from pathlib import Path
 
 import httpx2
 import pytest
 from centrifuge import Client as Sdk
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes
-from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 from tests.world.backend import token
+from tests.world.certificates import self_signed
 from tests.world.command import PATIENCE, run, written
 from tests.world.settings import SETTINGS, Settings
 
@@ -25,26 +20,10 @@ from tidings.testing.clients import Closing, UpgradeRefused
 
 pytestmark = [pytest.mark.world, pytest.mark.L3]
 
-LIFE = timedelta(hours=1)
-
 
 @pytest.fixture
 def certificate(tmp_path: Path) -> Path:
-    """A certificate for this machine, signed by itself, and its key, in one PEM file."""
-    key = ec.generate_private_key(ec.SECP256R1())
-    name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "tidings.test")])
-    now, number = datetime.now(UTC), x509.random_serial_number()
-    this_machine = x509.SubjectAlternativeName([x509.IPAddress(ip_address("127.0.0.1"))])
-    certificate = (
-        x509.CertificateBuilder(name, name, key.public_key(), number, now - LIFE, now + LIFE)
-        .add_extension(this_machine, critical=False)
-        .sign(key, hashes.SHA256())
-    )
-    file = tmp_path / "certificate.pem"
-    file.write_bytes(
-        key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()) + certificate.public_bytes(Encoding.PEM)
-    )
-    return file
+    return self_signed(tmp_path)
 
 
 @pytest.fixture

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
+from tidings.app import capabilities
 from tidings.app.settings import Settings
 from tidings.brokers.base import Broker
 from tidings.brokers.memory import MemoryBroker
@@ -30,10 +31,17 @@ def node(
     application: Application | None = None,
     hooks: Hooks | None = None,
     clock: Clock | None = None,
+    carrier: Broker | None = None,
     version: str = "",
 ) -> Node:
-    """A node as the settings want it, not yet started. Raises `SettingsError`."""
+    """A node as the settings want it, not yet started.
+
+    `carrier` is the broker, where it is not the one that the settings name. Raises `SettingsError`.
+    """
     clock = clock or SystemClock()
+    is_shared = carrier is not None
+    carrier = carrier or broker(settings, clock)
+    capabilities.check(settings, carrier)
     client = settings.client
     policy = Policy(
         rules=rules(settings),
@@ -44,7 +52,7 @@ def node(
         version=version,
     )
     return Node(
-        broker(settings, clock),
+        carrier,
         policy,
         application or NoApplication(),
         clock=clock,
@@ -57,6 +65,7 @@ def node(
         allowed_origins=client.allowed_origins,
         lease=settings.broker.lease,
         drain_timeout=settings.server.drain_timeout,
+        alone=isinstance(carrier, MemoryBroker) and not is_shared,
     )
 
 
@@ -99,7 +108,22 @@ def broker(settings: Settings, clock: Clock) -> Broker:
             publish_timeout=section.publish_timeout,
             publish_queue_limit=section.publish_queue_limit,
         )
-    raise SettingsError(f'[broker] url = "{scheme}://…": there are memory://, redis:// and its variants.')
+    if scheme in ("nats", "tls"):
+        with _needed("nats", "nats"):
+            from tidings.brokers import nats
+        return nats.NatsBroker(
+            nats.parse(section.url),
+            clock,
+            prefix=section.prefix,
+            publish_timeout=section.publish_timeout,
+            publish_queue_limit=section.publish_queue_limit,
+        )
+    raise SettingsError(f'[broker] url = "{scheme}://…": there are memory://, redis:// and its variants, and nats://.')
+
+
+def check(settings: Settings) -> None:
+    """Make sure that a node can be built. Connects to nothing. Raises `SettingsError`."""
+    capabilities.check(settings, broker(settings, SystemClock()))
 
 
 @contextmanager

@@ -37,16 +37,20 @@ BACKLOG = 4096
 class Server(uvicorn.Server):
     """uvicorn's server with our way of stopping: the first signal drains and exits with 0, the second exits at once.
 
-    `on_ready` is called once connections are accepted.
+    `on_ready` is called once connections are accepted. Running it raises `SettingsError` and, when the broker is away,
+    `BrokerUnavailable`.
     """
 
-    def __init__(self, config: uvicorn.Config, on_ready: Callable[[], None]) -> None:
-        super().__init__(config)
+    signals: tuple[signal.Signals, ...] = SIGNALS
+
+    def __init__(self, hub: Tidings, on_ready: Callable[[], None]) -> None:
+        super().__init__(config(hub, hub.settings))
+        self._hub = hub
         self._on_ready = on_ready
 
     @contextlib.contextmanager
     def capture_signals(self) -> Generator[None, None, None]:
-        before = {number: signal.signal(number, self.handle_exit) for number in SIGNALS}
+        before = {number: signal.signal(number, self.handle_exit) for number in self.signals}
         try:
             yield
         finally:
@@ -59,6 +63,8 @@ class Server(uvicorn.Server):
         self.should_exit = True
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        # uvicorn would start it as well, and make a traceback of a broker that is away.
+        await self._hub.start()
         await super().startup(sockets)
         _collect_less()
         LOGGER.info(Line("started", {"version": __version__, "pid": os.getpid()}))
@@ -81,7 +87,7 @@ def _collect_less() -> None:
     gc.set_threshold(GARBAGE_THRESHOLD, 20, 20)
 
 
-def _open_many_files() -> None:
+def open_many_files() -> None:
     """Let this process have as many connections as it may: a shell's soft limit is often 1,024 files."""
     if sys.platform == "win32":
         return  # which has no such limit
@@ -110,9 +116,9 @@ def bind(host: str, port: int) -> socket.socket:
 
 
 def serve(hub: Tidings, bound: socket.socket, on_ready: Callable[[], None]) -> None:
-    """Serve until a signal comes, then send everybody away and return."""
-    _open_many_files()
-    Server(config(hub, hub.settings), on_ready).run(sockets=[bound])
+    """Serve until a signal comes, then send everybody away and return. Raises as `Server` does."""
+    open_many_files()
+    Server(hub, on_ready).run(sockets=[bound])
 
 
 def config(hub: Tidings, settings: Settings) -> uvicorn.Config:

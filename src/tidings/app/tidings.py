@@ -12,7 +12,7 @@ from starlette.routing import BaseRoute, Router
 from starlette.types import Receive, Scope, Send
 
 from tidings import events
-from tidings.app import build
+from tidings.app import build, capabilities
 from tidings.app.application import ChannelHandlers, HandledApplication
 from tidings.app.handlers import Function, Handler
 from tidings.app.patterns import Pattern
@@ -22,7 +22,7 @@ from tidings.app.routes import routes
 from tidings.app.settings import Settings
 from tidings.brokers.base import Guard, Page
 from tidings.channels import names
-from tidings.clock import Clock
+from tidings.clock import Clock, SystemClock
 from tidings.errors import BrokerUnavailable, Disconnect
 from tidings.hooks import Hooks
 from tidings.model import ClientInfo, StreamPosition
@@ -67,11 +67,14 @@ class Tidings:
         self.settings = _settings(settings, broker)
         self.hooks = hooks or Hooks()
         self._application = HandledApplication()
+        clock = clock or SystemClock()
+        self._broker = build.broker(self.settings, clock)
         self.node = build.node(
             self.settings,
             application=self._application,
             hooks=self.hooks,
             clock=clock,
+            carrier=self._broker,
             version=__version__,
         )
         self.metrics = Metrics(__version__, users=lambda: len(self.node.users), channels=self.node.hub.channels)
@@ -142,9 +145,11 @@ class Tidings:
     def namespace(self, name: str, **options: Any) -> None:
         """Set the options of a namespace, as `[channels.namespaces.NAME]` would; before the first request.
 
-        Raises `SettingsError`.
+        Raises `SettingsError`, also for what the broker cannot do.
         """
-        self.node.policy.namespaces.define(name, build.channel_options(name, options))
+        checked = build.channel_options(name, options)
+        capabilities.check_namespace(name, checked, self._broker, capabilities.broker_name(self.settings))
+        self.node.policy.namespaces.define(name, checked)
 
     def on_connect(self, function: F) -> F:
         """Decide who may connect: `async def (client, data)`.

@@ -16,6 +16,7 @@ Nothing here waits or looks at a clock: time is an argument, and `deadline` says
 
 from __future__ import annotations
 
+import math
 import random
 from collections.abc import Callable
 from enum import Enum
@@ -50,7 +51,7 @@ class Breaker:
         threshold: int = 1,
         draw: Callable[[], float] = random.random,
     ) -> None:
-        if not 0 < base <= cap:
+        if not 0 < base <= cap < math.inf:
             raise ValueError(f"a pause grows from base to cap, which cannot be {base:g} and {cap:g}")
         if threshold < 1:
             raise ValueError(f"a circuit opens after one failure or more, and not after {threshold}")

@@ -1,7 +1,7 @@
 """What carries publications between nodes, as ports.
 
-`Broker` is what every backend can honestly do. `KeepsHistory` and `KeepsPresence` are further doors that a backend may
-have. A backend receives its connections ready made; it reads no settings.
+`Broker` is what every backend can honestly do. `RecognisesRepetition`, `KeepsHistory`, `KeepsPresence` and the others
+are further doors that a backend may have. A backend receives its connections ready made; it reads no settings.
 
 Order
     What one node sends to a channel, one call after the other, reaches every node in that order: publications, joins
@@ -40,9 +40,10 @@ class Retention(Struct, frozen=True):
 class Guard(Struct, frozen=True):
     """What makes a repeated publication harmless. The default guards nothing.
 
-    A second publication with the same `idempotency_key` in the same channel within `IDEMPOTENCY_TTL` of the first is
-    not published; it gets the first one's result. In a channel with history, a `version` that is not above the last one
-    published is not published either, unless it comes with another `version_epoch` than that one did; 0 is no version.
+    Where the broker `RecognisesRepetition`, a second publication with the same `idempotency_key` in the same channel
+    within `IDEMPOTENCY_TTL` of the first is not published; it gets the first one's result. In a channel with history, a
+    `version` that is not above the last one published is not published either, unless it comes with another
+    `version_epoch` than that one did; 0 is no version.
     """
 
     idempotency_key: str = ""
@@ -125,7 +126,8 @@ class Broker(Protocol):
     async def publish(self, channel: str, publication: Publication, *, guard: Guard = NO_GUARD) -> Accepted:
         """Send to all nodes without keeping anything. Returns once the backend has it.
 
-        The backend sets the publication's `time`; its offset stays 0. A guard's `version` is not looked at.
+        The broker sets the publication's `time`; its offset stays 0. A guard's `version` is not looked at. A guard with
+        an `idempotency_key` raises `NotAvailable` unless the broker `RecognisesRepetition`.
         """
 
     async def publish_join(self, channel: str, info: ClientInfo) -> None:
@@ -133,6 +135,18 @@ class Broker(Protocol):
 
     async def publish_leave(self, channel: str, info: ClientInfo) -> None:
         """Tell all nodes that somebody left."""
+
+
+@runtime_checkable
+class RecognisesRepetition(Protocol):
+    """Recognises a publication that the channel has had before, by the idempotency key of its guard.
+
+    Recognising a key and noting it are one step, on whichever node and however it was published. So a call whose
+    outcome is unknown may be repeated with the same key.
+    """
+
+    idempotency_ttl: float
+    """For how many seconds after the first publication a key is recognised: `IDEMPOTENCY_TTL`."""
 
 
 @runtime_checkable
@@ -148,7 +162,8 @@ class KeepsHistory(Protocol):
     ) -> Accepted:
         """Publish, and keep. The returned position is the publication's own.
 
-        It is the first one's if an idempotency key held it back, and the top of the stream if a version did.
+        It is the first one's if an idempotency key held it back, and the top of the stream if a version did. An
+        idempotency key raises `NotAvailable` unless the broker `RecognisesRepetition`.
         """
 
     async def read(

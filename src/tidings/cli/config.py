@@ -12,6 +12,7 @@ import typer
 from rich.console import Console
 from rich.syntax import Syntax
 
+from tidings.app import build
 from tidings.app.settings import Settings, template
 from tidings.cli.options import Config, Verbose
 from tidings.errors import SettingsError
@@ -42,7 +43,7 @@ def init(
 @app.command()
 def check(config: Config = None, verbose: Verbose = False) -> None:
     """Say whether the settings are right; exit with 1 and one sentence where they are not."""
-    Settings.load(config)
+    build.check(Settings.load(config))
     print("The settings are right.")
 
 

@@ -8,7 +8,7 @@ from typing import NoReturn
 
 import typer
 
-from tidings.cli import config, publish, serve, test, token
+from tidings.cli import config, doctor, publish, serve, test, token
 from tidings.cli.options import Verbose
 from tidings.errors import TidingsError
 from tidings.version import __version__
@@ -26,6 +26,7 @@ app = typer.Typer(
 app.command()(serve.serve)
 app.command()(token.token)
 app.command()(publish.publish)
+app.command()(doctor.doctor)
 app.command()(test.test)
 app.add_typer(config.app, name="config")
 

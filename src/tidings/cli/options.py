@@ -9,6 +9,6 @@ import typer
 
 Config = Annotated[
     Path | None,
-    typer.Option("--config", metavar="FILE", help="The settings. [default: $TIDINGS_CONFIG, then ./tidings.toml]"),
+    typer.Option("--config", metavar="FILE", help="The settings. \\[default: $TIDINGS_CONFIG, then ./tidings.toml]"),
 ]
 Verbose = Annotated[bool, typer.Option("--verbose", "-v", help="Show the traceback of a failure.")]

@@ -19,8 +19,8 @@ TIMEOUT = 10.0
 def publish(
     channel: Annotated[str, typer.Argument(help="Where to publish.")],
     data: Annotated[str, typer.Argument(metavar="JSON", parser=json_text, help="What to publish.")],
-    url: Annotated[str, typer.Option(help="The server. [default: where the settings say it listens]")] = "",
-    key: Annotated[str, typer.Option(help="The API key. [default: the one of the settings]")] = "",
+    url: Annotated[str, typer.Option(help="The server. \\[default: where the settings say it listens]")] = "",
+    key: Annotated[str, typer.Option(help="The API key. \\[default: the one of the settings]")] = "",
     config: Config = None,
     verbose: Verbose = False,
 ) -> None:

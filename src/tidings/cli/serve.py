@@ -8,6 +8,7 @@ import typer
 from rich.console import Console
 
 from tidings.app import lifecycle
+from tidings.app import workers as several
 from tidings.app.settings import Settings
 from tidings.app.tidings import Tidings
 from tidings.cli import playground
@@ -17,15 +18,18 @@ from tidings.version import __version__
 
 
 def serve(
-    host: Annotated[str | None, typer.Option(help="The address to listen on. [default: 127.0.0.1]")] = None,
-    port: Annotated[int | None, typer.Option(min=0, max=65535, help="The port; 0 is any. [default: 8000]")] = None,
-    broker: Annotated[str | None, typer.Option(metavar="URL", help="The broker. [default: memory://]")] = None,
-    workers: Annotated[int | None, typer.Option(min=1, help="Processes on one port. [default: 1]")] = None,
+    host: Annotated[str | None, typer.Option(help="The address to listen on. \\[default: 127.0.0.1]")] = None,
+    port: Annotated[int | None, typer.Option(min=0, max=65535, help="The port; 0 is any. \\[default: 8000]")] = None,
+    broker: Annotated[str | None, typer.Option(metavar="URL", help="The broker. \\[default: memory://]")] = None,
+    workers: Annotated[int | None, typer.Option(min=1, help="Processes on one port. \\[default: 1]")] = None,
     demo: Annotated[bool, typer.Option("--demo", help="Serve a page to play with, on this machine only.")] = False,
     config: Config = None,
     verbose: Verbose = False,
 ) -> None:
     """Start a server.
+
+    With --workers N and a broker that processes share, redis://localhost for
+    one, N processes listen on the port. One that dies is replaced.
 
     The first Ctrl-C, or SIGTERM, sends all clients away and exits with 0; the second exits at once.
     """
@@ -36,8 +40,17 @@ def serve(
     logs.configure(settings.log.format, settings.log.level)
     bound = lifecycle.bind(settings.server.host, settings.server.port)
     base = settings.server.url(bound.getsockname()[1])
-    hub = Tidings(settings=settings, extra_routes=playground.page(settings, base) if demo else ())
-    lifecycle.serve(hub, bound, on_ready=lambda: _welcome(settings, base, demo=demo))
+
+    def make_hub() -> Tidings:
+        return Tidings(settings=settings, extra_routes=playground.page(settings, base) if demo else ())
+
+    def on_ready() -> None:
+        _welcome(settings, base, demo=demo)
+
+    if settings.server.workers > 1:
+        several.serve(settings, make_hub, bound, on_ready)
+    else:
+        lifecycle.serve(make_hub(), bound, on_ready)
 
 
 def _welcome(settings: Settings, base: str, *, demo: bool) -> None:

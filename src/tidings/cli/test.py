@@ -60,7 +60,7 @@ def test(
         float | None, typer.Option(metavar="SECONDS", help="How long one test may take, by pytest-timeout.")
     ] = None,
     test_dir: Annotated[
-        Path | None, typer.Option(metavar="DIR", help="Where the tests are. [default: as pytest is configured]")
+        Path | None, typer.Option(metavar="DIR", help="Where the tests are. \\[default: as pytest is configured]")
     ] = None,
     junit: Annotated[Path | None, typer.Option(metavar="FILE", help="Write the results as JUnit XML.")] = None,
     html: Annotated[Path | None, typer.Option(metavar="FILE", help="Write the summary as a page.")] = None,

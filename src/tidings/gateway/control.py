@@ -87,8 +87,8 @@ def encode(sender: str, message: AnyMessage) -> bytes:
 
 
 def decode(letter: bytes) -> Letter | None:
-    """None for what this version does not know."""
+    """None for what this version does not know, and for what nobody can read."""
     try:
         return _decoder.decode(letter)
-    except msgspec.MsgspecError:
+    except (msgspec.MsgspecError, UnicodeDecodeError):
         return None

@@ -59,9 +59,7 @@ async def _ask(question: Question, asker: A, premises: Premises[A]) -> object:
         case Authenticate(request, grant):
             return await application.connect(asker.client, request, grant)
         case Enter(user):
-            premises.users.enter(user, asker)
-            await premises.registry.arrive(user, asker.client_id)
-            return await premises.registry.kept(user)
+            return await _enter(user, asker, premises)
         case Open(wishes):
             return await hub.subscribe(asker, wishes)
         case Authorize(channel, data):
@@ -83,3 +81,15 @@ async def _ask(question: Question, asker: A, premises: Premises[A]) -> object:
         case _:
             raise AssertionError(f"nobody answers {question}")
     return None
+
+
+async def _enter(user: str, asker: A, premises: Premises[A]) -> object:
+    """Count a connection in, here and with the broker, and return what its user keeps."""
+    premises.users.enter(user, asker)
+    try:
+        await premises.registry.arrive(user, asker.client_id)
+    except TidingsError:
+        # It never was there, so nobody is to hear of its end.
+        premises.users.leave(user, asker)
+        raise
+    return await premises.registry.kept(user)

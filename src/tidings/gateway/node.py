@@ -59,7 +59,7 @@ class Node:
 
     `lease` is how long what this node has told the broker outlives it, in seconds. `drain_timeout` bounds how long
     clients are being sent away when the node stops, `hearing` how long handlers may then take to notice that they are
-    cancelled, and to hear who has left.
+    cancelled, and to hear who has left. A node that is `alone` with its broker tells it less, see `Registry`.
     """
 
     def __init__(
@@ -74,13 +74,14 @@ class Node:
         lease: float = 30.0,
         drain_timeout: float = 10.0,
         hearing: float = 5.0,
+        alone: bool = False,
     ) -> None:
         self.id = str(uuid.uuid4())
         self.policy = policy
         self.clock = clock
         self.users: Users[Connection] = Users(limits.connections_per_user)
         self.connections: set[Connection] = set()
-        registry = Registry(broker, self.id, clock, lease=lease, limit=limits.connections_per_user)
+        registry = Registry(broker, self.id, clock, lease=lease, limit=limits.connections_per_user, alone=alone)
         policy.hooks.listen(registry)
         self.orders = Orders(self.users, registry, policy.hooks)
         self.neighbours = self.orders.neighbours = Neighbours(broker, self.id, lease=lease, hear=self.orders.obey)

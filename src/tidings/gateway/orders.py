@@ -81,7 +81,8 @@ class Orders:
             case control.Subscribe(user, channel, grant, client, since):
                 self._errands.add(user, lambda: self._subscribe_quietly(user, channel, grant, client, since))
             case control.Unsubscribe(user, channel, client):
-                self._unsubscribe(user, channel, client)
+                # In its turn: a subscription that was ordered before may not have begun yet.
+                self._errands.add(user, lambda: self._unsubscribe_in_turn(user, channel, client))
             case control.Disconnect(user, code, reason, client, spare):
                 self._disconnect(user, Disconnect(code, reason), client, spare)
             case control.Refresh(user, expire_at, client, info):
@@ -109,6 +110,9 @@ class Orders:
             await self._subscribe(user, channel, grant, client, since)
         except TidingsError as error:
             self._hooks.announce(events.CommandFailed("subscribe", client, error))
+
+    async def _unsubscribe_in_turn(self, user: str, channel: str, client: str) -> None:
+        self._unsubscribe(user, channel, client)
 
     def _unsubscribe(self, user: str, channel: str, client: str) -> None:
         for connection in self._of(user, client):

@@ -46,11 +46,14 @@ class Registry:
     """The broker's knowledge of this node's connections. Where the broker cannot keep it, nothing is told.
 
     `lease` is how long it outlives the node, in seconds; `limit` how many connections a user may have on all nodes
-    together, 0 for any number. Anonymous connections are not one person, and are not counted.
+    together, 0 for any number. Anonymous connections are not one person, and are not counted. To a broker in which the
+    node is `alone` nothing is told of its connections: nobody could ask, and it would cost memory for each.
     """
 
-    def __init__(self, broker: Broker, node: str, clock: Clock, *, lease: float, limit: int = 0) -> None:
-        self._connections = broker if isinstance(broker, KeepsConnections) else None
+    def __init__(
+        self, broker: Broker, node: str, clock: Clock, *, lease: float, limit: int = 0, alone: bool = False
+    ) -> None:
+        self._connections = broker if isinstance(broker, KeepsConnections) and not alone else None
         self._subscriptions = broker if isinstance(broker, KeepsSubscriptions) else None
         self._node = node
         self._clock = clock
@@ -60,6 +63,7 @@ class Registry:
         self._arrived: dict[str, str] = {}
         self._changed: set[str] = set()
         self._telling: asyncio.Task[None] | None = None
+        self._stopping = asyncio.Event()
         self._errands = Errands()
 
     # Coming and going.
@@ -84,6 +88,8 @@ class Registry:
 
     def __call__(self, fact: events.Fact) -> None:
         """Take note of what concerns a connection; a listener of `Hooks`."""
+        if self._connections is None:
+            return
         match fact:
             case events.ConnectionOpened(client=client, user=user):
                 self._entry(client, user).since = self._clock.now()
@@ -112,11 +118,15 @@ class Registry:
             await self._subscriptions.forget(user, channel)
 
     async def kept(self, user: str) -> Mapping[str, SubscriptionGrant]:
-        """What the user is to be subscribed to. Raises `BrokerUnavailable`."""
+        """What the user is to be subscribed to; terms that nobody can read are none. Raises `BrokerUnavailable`."""
         if self._subscriptions is None or not user:
             return {}
-        kept = await self._subscriptions.kept(user)
-        return {channel: msgspec.msgpack.decode(grant, type=SubscriptionGrant) for channel, grant in kept.items()}
+        kept = {}
+        for channel, terms in (await self._subscriptions.kept(user)).items():
+            # Another version may have written them, and the user has to get in all the same.
+            with suppress(msgspec.MsgspecError, UnicodeDecodeError):
+                kept[channel] = msgspec.msgpack.decode(terms, type=SubscriptionGrant)
+        return kept
 
     # Time.
 
@@ -137,6 +147,7 @@ class Registry:
 
     async def stop(self) -> None:
         """Tell that nobody is here any more."""
+        self._stopping.set()  # Nothing more will change, so nothing is gathered any more.
         for client in list(self._arrived):
             self.depart(client)
         self._changed.update(self._entries)
@@ -169,7 +180,8 @@ class Registry:
         assert self._connections is not None
         try:
             while self._changed:
-                await asyncio.sleep(BATCH_INTERVAL)
+                with suppress(TimeoutError):
+                    await asyncio.wait_for(self._stopping.wait(), BATCH_INTERVAL)
                 batch = [self._changed.pop() for _ in range(min(BATCH, len(self._changed)))]
                 try:
                     await self._connections.show(self._node, {one: self._shown(one) for one in batch}, self._lease)

@@ -7,7 +7,7 @@ that nobody has given a meaning are "other". No label names a channel or a user.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping
 from typing import Any
 
 from prometheus_client import CollectorRegistry, GCCollector, PlatformCollector, ProcessCollector
@@ -21,7 +21,9 @@ from starlette.routing import Route
 from tidings import events
 from tidings.channels.names import namespace
 from tidings.events import Fact
+from tidings.observability import sums
 from tidings.observability.measures import Measures
+from tidings.observability.sums import Reading
 
 OTHER = "other"
 
@@ -34,10 +36,15 @@ class Metrics:
 
     `users` and `channels`, the numbers of subscribers by channel, are asked when Prometheus asks. What an application
     adds to `registry` is exposed as well. Belongs to the event loop of its node, like the facts.
+
+    Where several processes share a port, `others` gets the readings of the others for whoever asks this one, and
+    `worker` is what this one is called among them.
     """
 
     def __init__(self, version: str, *, users: Callable[[], int], channels: Callable[[], Mapping[str, int]]) -> None:
         self.registry = _of_the_process()
+        self.worker = ""
+        self.others: Callable[[], Awaitable[list[Reading]]] | None = None
         self._version = version
         self._users = users
         self._channels = channels
@@ -56,6 +63,9 @@ class Metrics:
         self._age = measures.histogram("tidings_delivery_age_seconds", "From acceptance to the last local delivery.")
         self._drops = measures.counter("tidings_drops", "Queued publications given up.", "namespace", "policy")
         self._gaps = measures.counter("tidings_gaps", "Gaps in channels' live publications.", "filled")
+        self._losses = measures.counter("tidings_broker_losses", "How often the broker could not be reached any more.")
+        self._absence = measures.gauge("tidings_broker_away", "Whether the broker cannot be reached now.")
+        self._absence.add(0)
         self._counts: Mapping[type[Fact], Callable[[Any], None]] = {
             events.ConnectionOpened: self._opened,
             events.ConnectionClosed: self._closed,
@@ -66,6 +76,8 @@ class Metrics:
             events.Delivered: self._wrote,
             events.Dropped: self._dropped,
             events.GapFound: self._gap,
+            events.BrokerLost: self._lost,
+            events.BrokerResumed: self._resumed,
         }
 
     # In: facts.
@@ -113,11 +125,19 @@ class Metrics:
     def _gap(self, fact: events.GapFound) -> None:
         self._gaps.add(1, "yes" if fact.filled else "no")
 
+    def _lost(self, fact: events.BrokerLost) -> None:
+        self._losses.add(1)
+        self._absence.add(1)
+
+    def _resumed(self, fact: events.BrokerResumed) -> None:
+        self._absence.add(-1)
+
     # Out: to Prometheus.
 
     def collect(self) -> Iterator[Metric]:
         """What has been counted until now, without what is in `registry`."""
         yield InfoMetricFamily("tidings_build", "The version of Tidings.", {"version": self._version})
+        yield GaugeMetricFamily("tidings_workers", "Processes whose numbers these are.", 1)
         subscribers = self._channels()
         yield GaugeMetricFamily("tidings_users", "Users with a connection, anonymous ones as one.", self._users())
         yield GaugeMetricFamily("tidings_channels", "Channels with subscribers.", len(subscribers))
@@ -128,9 +148,17 @@ class Metrics:
         """Everything as text, and its content type: the newest format that the `Accept` header asks for."""
         return _encoded(accept, self, self.registry)
 
+    async def read(self) -> Reading:
+        """Everything as values: counts are read here, in the event loop, files of the process in a thread."""
+        counted = sums.families(self.collect())
+        return Reading(self.worker, counted, await asyncio.to_thread(lambda: sums.families(self.registry.collect())))
+
     async def scrape(self, accept: str) -> tuple[bytes, str]:
-        """`exposition` for use in the event loop: counts are read here, files of the process in a thread."""
-        return await asyncio.to_thread(_encoded, accept, _Reading(list(self.collect())), self.registry)
+        """`exposition` for use in the event loop; with `others`, for all of them together."""
+        if self.others is None:
+            return await asyncio.to_thread(_encoded, accept, _Page(self.collect()), self.registry)
+        own, others = await asyncio.gather(self.read(), self.others())
+        return await asyncio.to_thread(_encoded, accept, _Page(sums.total([own, *others])))
 
 
 def route(metrics: Metrics) -> Route:
@@ -143,11 +171,11 @@ def route(metrics: Metrics) -> Route:
     return Route("/metrics", expose)
 
 
-class _Reading:
+class _Page:
     """Metrics as they were at one moment."""
 
     def __init__(self, metrics: Iterable[Metric]) -> None:
-        self._metrics = metrics
+        self._metrics = list(metrics)
 
     def collect(self) -> Iterable[Metric]:
         return self._metrics

@@ -25,6 +25,7 @@ if typing.TYPE_CHECKING:
         RedisCluster,
         RedisSentinel,
         RedisServer,
+        TidingsCluster,
         TidingsNode,
     )
 
@@ -51,6 +52,7 @@ __all__ = [
     "Rules",
     "SocketIoClient",
     "Throughput",
+    "TidingsCluster",
     "TidingsNode",
     "check",
     "mock_justified",
@@ -70,6 +72,7 @@ _HOMES = {
         "RedisCluster",
         "RedisSentinel",
         "RedisServer",
+        "TidingsCluster",
         "TidingsNode",
     ),
 }

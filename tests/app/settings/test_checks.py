@@ -26,7 +26,10 @@ def complaint(text: str, **environ: str) -> str:
     return raised.value.message
 
 
-SCHEMES = "memory://, redis://, rediss://, redis+sentinel://, redis+cluster://, nats://"
+SCHEMES = (
+    "memory://, redis://, rediss://, redis+sentinel://, rediss+sentinel://, redis+cluster://, rediss+cluster://, "
+    "nats://, tls://"
+)
 
 
 @pytest.mark.parametrize(

@@ -266,14 +266,15 @@ def test_secrets_are_masked() -> None:
     ("url", "shown"),
     [
         ("redis://localhost", "redis://localhost"),
+        ("nats://token@localhost", "nats://**********@localhost"),
+        ("nats://user:pass@localhost,other", "nats://user:**********@localhost,other"),
         ("redis://:p@ss@localhost/1", "redis://:**********@localhost/1"),
         ("redis+sentinel://:pw@h1,h2/main/0", "redis+sentinel://:**********@h1,h2/main/0"),
-        ("nats://user@host", "nats://user@host"),
         ("nats://user:pw@h1,nats://user:pw@h2", "nats://user:**********@h2"),
     ],
 )
 def test_passwords_in_urls(url: str, shown: str) -> None:
-    """The password of a broker's URL is masked, wherever it ends; what has none stays."""
+    """The password, or token, of a broker's URL is masked, wherever it ends; what has none stays."""
     assert Settings.of({"broker.url": url}).shown()["broker"]["url"] == shown
 
 

@@ -212,3 +212,23 @@ def test_a_service_that_nobody_knows_is_a_usage_error(run):
     assert required("") == frozenset()
     assert required("redis, nats,") == {"redis", "nats"}
     assert required("all") == set(KINDS)
+
+
+def test_a_cluster_is_one_for_the_session_and_one_for_a_class(run_apart):
+    """Of two nodes, and with a Redis of its own each, so that a class may harm its own."""
+    run_apart(
+        """
+seen = []
+
+def test_one(tidings_cluster):
+    seen.append(tidings_cluster)
+
+class TestOwn:
+    def test_own(self, tidings_cluster, tidings_cluster_of_class):
+        assert tidings_cluster is seen[0]
+        assert len(tidings_cluster_of_class.nodes) == 2
+        tidings_cluster_of_class.nodes[0].kill()
+        tidings_cluster_of_class.broker.kill()
+        assert tidings_cluster.trouble() == ""
+"""
+    ).assert_outcomes(passed=2)

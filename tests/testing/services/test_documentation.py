@@ -25,6 +25,7 @@ def everything_is_there(environment: object) -> None:
         need(service)
 
 
+@pytest.mark.timeout(180)
 async def test_its_blocks_run(everything_is_there: None):
     """As the one program that they are; each asserts what it shows."""
     namespace = await run("testing/services.md")

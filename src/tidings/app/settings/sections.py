@@ -41,7 +41,7 @@ class Broker(Section):
     url: str = Field(
         default="memory://",
         repr=False,  # may hold a password
-        description="Or redis://… rediss://… redis+sentinel://… redis+cluster://… nats://…",
+        description="Or redis://… rediss://… redis+sentinel://… redis+cluster://… nats://… tls://…",
     )
     prefix: str = Field(default="tidings", min_length=1, description="What all names in the broker begin with.")
     publish_timeout: Seconds = Field(default=5.0, description="How long a publish waits for a broker that is away.")
@@ -103,7 +103,7 @@ class Client(Section):
     queue_limit_bytes: Amount = Field(default=1048576, description="What may wait for a client that reads slowly.")
     command_queue_limit: Amount = Field(default=1024, description="Commands of one connection that may wait.")
     history_limit: Amount = Field(default=300, description="Publications in one answer: history and recovery.")
-    user_connection_limit: Count = Field(default=0, description="Connections of one user on this node; 0: any number.")
+    user_connection_limit: Count = Field(default=0, description="Connections of one user on all nodes; 0: any number.")
     connection_limit: Count = Field(default=0, description="Connections on this node; 0: any number.")
     compression: bool = Field(default=False, description="Offer permessage-deflate; saves bytes, costs CPU and memory.")
 

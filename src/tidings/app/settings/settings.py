@@ -133,4 +133,6 @@ def _section(name: str, values: Mapping[str, Any], layers: Sequence[Layer]) -> S
 
 
 def _without_password(url: str) -> str:
-    return re.sub(r"(?<=://)([^:/@]*):.*@", rf"\1:{MASK}@", url)
+    """A URL that may be shown. For NATS a single word in front of the host is no user but a token."""
+    shown = re.sub(r"(?<=://)([^:/@]*):.*@", rf"\1:{MASK}@", url)
+    return re.sub(r"^((?:nats|tls)://)[^:/@]*@", rf"\1{MASK}@", shown)

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping
 
-from tidings.brokers.base import NO_GUARD, Accepted, Guard, Page, Receiver, Retention
+from tidings.brokers.base import IDEMPOTENCY_TTL, NO_GUARD, Accepted, Guard, Page, Receiver, Retention
 from tidings.brokers.memory.backend import MemoryBackend
 from tidings.clock import Clock
 from tidings.errors import BrokerUnavailable
@@ -22,6 +22,8 @@ class MemoryBroker:
     Two brokers see each other only where they were given the same `backend`; a node without one has its own. No call
     ever waits. Calls before `start` and after `stop` raise `BrokerUnavailable`.
     """
+
+    idempotency_ttl = IDEMPOTENCY_TTL
 
     def __init__(self, clock: Clock, backend: MemoryBackend | None = None) -> None:
         self._clock = clock

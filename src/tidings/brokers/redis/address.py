@@ -126,10 +126,7 @@ def parse(url: str) -> Address:
 
 
 def _endpoints(hosts: str, default_port: int) -> tuple[Endpoint, ...]:
-    endpoints = tuple(_endpoint(host, default_port) for host in hosts.split(",") if host)
-    if not endpoints:
-        raise SettingsError("[broker] url: a host is missing, such as redis://localhost:6379.")
-    return endpoints
+    return tuple(_endpoint(host, default_port) for host in hosts.split(","))
 
 
 def _endpoint(text: str, default_port: int) -> Endpoint:
@@ -138,7 +135,17 @@ def _endpoint(text: str, default_port: int) -> Endpoint:
         host, port = text, str(default_port)
     if not port.isdecimal() or not 0 < int(port) < 65536:
         raise SettingsError(f'[broker] url: "{port}" is no port; a host is followed by a number from 1 to 65535.')
-    return host.strip("[]"), int(port)
+    return _host(host.strip("[]")), int(port)
+
+
+def _host(text: str) -> str:
+    try:
+        text.encode("idna")
+    except UnicodeError:
+        raise SettingsError(f'[broker] url: "{text}" cannot be the name of a host.') from None
+    if not text:
+        raise SettingsError("[broker] url: a host is missing, such as redis://localhost:6379.")
+    return text
 
 
 def _credentials(text: str) -> Credentials:

@@ -29,6 +29,7 @@ from tidings.brokers.redis import envelope, scripts
 from tidings.brokers.redis.address import Address, Deployment
 from tidings.brokers.redis.calls import Calls
 from tidings.brokers.redis.fleet import Fleet, fleet
+from tidings.brokers.redis.introduction import Introduction
 from tidings.brokers.redis.keys import Keys
 from tidings.brokers.redis.line import LineLost, ReplyError
 from tidings.brokers.redis.people import ConnectsNodes, KeepsConnections, KeepsSubscriptions, milliseconds
@@ -46,6 +47,8 @@ class RedisBroker(ConnectsNodes, KeepsConnections, KeepsSubscriptions):
 
     `publish_timeout` is in seconds. Raises `SettingsError` for certificates, or a prefix, that cannot be used.
     """
+
+    idempotency_ttl = IDEMPOTENCY_TTL
 
     def __init__(
         self,
@@ -65,6 +68,7 @@ class RedisBroker(ConnectsNodes, KeepsConnections, KeepsSubscriptions):
         self._verb = b"SPUBLISH" if clustered else b"PUBLISH"
         self._name = secrets.token_hex(6)
         self._numbers = itertools.count()
+        self._introduction = Introduction(address, f"tidings-{self._name}")
         self._fleet: Fleet | None = None
         self._calls: Calls | None = None
         self._receiver: Receiver | None = None
@@ -77,7 +81,7 @@ class RedisBroker(ConnectsNodes, KeepsConnections, KeepsSubscriptions):
     async def start(self, receiver: Receiver) -> None:
         self._receiver = receiver
         if self._fleet is None:
-            self._fleet = fleet(self._address, self, f"tidings-{self._name}")
+            self._fleet = fleet(self._address, self._introduction, self)
             self._calls = Calls(self._fleet, self._verb, timeout=self._timeout, queue_limit=self._queue_limit)
         self._fleet.start()
         try:
@@ -86,7 +90,7 @@ class RedisBroker(ConnectsNodes, KeepsConnections, KeepsSubscriptions):
                 await server.commands.wait()
                 await server.messages.wait()
         except TimeoutError:
-            raise BrokerUnavailable(f"{self._address}: {self._reason()}") from None
+            raise BrokerUnavailable(self._reason() or f"{self._address} does not answer") from None
 
     async def stop(self) -> None:
         if self._calls is not None and self._fleet is not None:
@@ -139,11 +143,9 @@ class RedisBroker(ConnectsNodes, KeepsConnections, KeepsSubscriptions):
         self, channel: str, publication: Publication, retention: Retention, *, guard: Guard = NO_GUARD
     ) -> Accepted:
         identity = self._new_id()
-        keys = [
-            self._keys.meta(channel),
-            self._keys.stream(channel),
-            self._keys.once(channel, guard.idempotency_key),
-        ]
+        keys = [self._keys.meta(channel), self._keys.stream(channel)]
+        # Without a key there is no result to look for, and the script asks for none.
+        keys.append(self._keys.once(channel, guard.idempotency_key) if guard.idempotency_key else keys[0])
         arguments = (
             envelope.encode_body(publication),
             identity,
@@ -238,11 +240,12 @@ class RedisBroker(ConnectsNodes, KeepsConnections, KeepsSubscriptions):
     async def _hear(self, name: str) -> None:
         self._running()
         assert self._fleet is not None
+        was_wanted = any(name in server.wanted for server in self._fleet.servers())
         try:
             async with asyncio.timeout(self._timeout):
                 await self._subscribe_where_it_is(self._fleet, name)
         except TimeoutError:
-            for server in self._fleet.servers():
+            for server in self._fleet.servers() if not was_wanted else ():
                 server.wanted.discard(name)
             raise BrokerUnavailable(f"no subscription within {self._timeout:g} s: {self._reason()}") from None
 
@@ -273,8 +276,8 @@ class RedisBroker(ConnectsNodes, KeepsConnections, KeepsSubscriptions):
     def _reason(self) -> str:
         """Why not all can be used, "" when all can."""
         servers = self._fleet.servers() if self._fleet is not None else ()
-        if not servers:
-            return "no server is known yet"
+        if self._fleet is not None and not servers:
+            return f"{self._address}: {self._fleet.reason}"
         return "; ".join(sorted({f"{server.name}: {server.reason}" for server in servers if server.reason}))
 
     def _new_id(self) -> str:

@@ -54,7 +54,11 @@ def decode_body(body: bytes, offset: int, microseconds: bytes) -> Publication:
     """Raises `ValueError` for what is no body."""
     content = _bodies.decode(body)
     info = None if content.who is None else _info(content.who)
-    return Publication(content.data, offset, info, content.tags, int(microseconds) / MICROSECONDS)
+    try:
+        time = int(microseconds) / MICROSECONDS
+    except OverflowError as error:
+        raise ValueError("no clock shows such a time") from error
+    return Publication(content.data, offset, info, content.tags, time)
 
 
 def stamped(body: bytes, time: float) -> bytes:

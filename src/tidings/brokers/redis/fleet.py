@@ -23,11 +23,16 @@ ROUTINE = 30.0
 TROUBLE = 0.5
 """Seconds between two looks while a server is away: a replica may be taking its place."""
 
-MakeServer = Callable[..., Server]
+ASKING = 1.0
+"""Seconds that a server may take to say who has which slot."""
 
 
 class Fleet(Protocol):
     """All servers of an address."""
+
+    @property
+    def reason(self) -> str:
+        """Why no server is known, for people; "" where some are."""
 
     def start(self) -> None:
         """Begin to connect. Repeating it is harmless."""
@@ -55,9 +60,8 @@ class Ears(Protocol):
     def on_down(self, reason: str) -> None: ...
 
 
-def fleet(address: Address, ears: Ears, name: str) -> Fleet:
-    """Raises `SettingsError` for certificates that cannot be used."""
-    introduction = Introduction(address, name)
+def fleet(address: Address, introduction: Introduction, ears: Ears) -> Fleet:
+    """The servers of an address, as it says that they hang together."""
     if address.deployment is Deployment.CLUSTER:
         return Cluster(address, introduction, ears)
     return OneServer(address, introduction, ears)
@@ -78,6 +82,10 @@ class OneServer:
             on_evicted=self.doubt,
             on_down=ears.on_down,
         )
+
+    @property
+    def reason(self) -> str:
+        return ""
 
     def start(self) -> None:
         self._server.start()
@@ -135,7 +143,11 @@ class Cluster:
         self._doubted = asyncio.Event()
         self._mapped = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
-        self.reason = "not connected yet"
+        self._complaint = "not connected yet"
+
+    @property
+    def reason(self) -> str:
+        return "" if self._servers else self._complaint
 
     # Life.
 
@@ -170,8 +182,10 @@ class Cluster:
     async def _keep_mapped(self) -> None:
         while True:
             self._doubted.clear()
-            with suppress(OSError, LineLost, ReplyError):
+            try:
                 await self._map_again()
+            except (OSError, LineLost, ReplyError) as error:
+                self._complaint = str(error)
             in_trouble = not self._servers or any(server.reason for server in self._servers.values())
             with suppress(TimeoutError):
                 await asyncio.wait_for(self._doubted.wait(), TROUBLE if in_trouble else ROUTINE)
@@ -214,21 +228,29 @@ class Cluster:
             on_message=self._ears.on_message,
             on_heard=self._ears.on_heard,
             on_evicted=self.doubt,
-            on_down=self._ears.on_down,
+            on_down=self._note_down,
         )
         server.start()
         return server
+
+    def _note_down(self, reason: str) -> None:
+        """Callers wait for the server that has their key, and would not find out that another one has it now."""
+        self.doubt()
+        self._ears.on_down(reason)
 
     async def _read_map(self) -> SlotMap:
         """Ask whoever answers first, of those that are connected and those that the address names."""
         for endpoint, server in self._servers.items():
             if (line := server.commands.line) is not None:
                 with suppress(LineLost, ReplyError, TimeoutError):
-                    return SlotMap(await asyncio.wait_for(line.call(b"CLUSTER", b"SLOTS"), 1.0), endpoint)
+                    return SlotMap(await asyncio.wait_for(line.call(b"CLUSTER", b"SLOTS"), ASKING), endpoint)
+        complaints = []
         for endpoint in self._address.endpoints:
-            with suppress(OSError, LineLost, ReplyError, TimeoutError):
-                return await asyncio.wait_for(self._ask(endpoint), 1.0)
-        raise OSError("no server of the cluster answers")
+            try:
+                return await asyncio.wait_for(self._ask(endpoint), ASKING)
+            except (OSError, LineLost, ReplyError) as error:
+                complaints.append(f"{named(endpoint)}: {error or f'no answer within {ASKING:g} s'}")
+        raise OSError(f"no server of the cluster says who has which slot ({'; '.join(complaints)})")
 
     async def _ask(self, endpoint: Endpoint) -> SlotMap:
         line = await self._introduction.open(endpoint, lambda push: None, lambda reason: None)

@@ -23,8 +23,8 @@ class Keys:
             raise SettingsError(f'[broker] prefix = "{prefix}" must not contain braces, which Redis gives a meaning.')
         self._prefix = prefix
         self._clustered = clustered
-        self._bus = f"{prefix}:bus:{database}:" if database else f"{prefix}:bus:"
-        self._control = f"{prefix}:control:{database}:" if database else f"{prefix}:control:"
+        self._bus = f"{prefix}:bus:{database}:"
+        self._control = f"{prefix}:control:{database}:"
 
     # Channels.
 
@@ -76,7 +76,7 @@ class Keys:
 
     def control(self, node: str = "") -> str:
         """The pub/sub channel in which nodes hear from each other: all of them, or a single one."""
-        return self._tagged(self._control, node or "all")
+        return self._tagged(self._control, f"node:{node}" if node else "all")
 
     def node_leases(self) -> str:
         """Which nodes are alive until when: a sorted set."""

@@ -30,7 +30,10 @@ class LineLost(Exception):
 
 
 class ReplyError(Exception):
-    """The server refused a call. `kind` is the first word of its answer, such as NOSCRIPT; the call had no effect."""
+    """The server refused a call. `kind` is the first word of its answer, such as NOSCRIPT.
+
+    A single command had no effect then. A script may have had a part of it: our scripts do last what may be refused.
+    """
 
     def __init__(self, text: str) -> None:
         super().__init__(text)
@@ -101,8 +104,8 @@ class Line(asyncio.Protocol):
         self._unsent += 1
 
     def _flush(self) -> None:
-        if self._transport is not None:
-            self._transport.writelines(self._outgoing)
+        if self._transport is not None and not self._transport.is_closing():
+            self._transport.write(b"".join(self._outgoing))
             self._outgoing.clear()
             self._unsent = 0
 

@@ -22,7 +22,7 @@ import pytest
 
 # Asserts explain themselves only in modules that pytest has rewritten, which it does when they are first imported.
 pytest.register_assert_rewrite(
-    f"{__name__}.broker", f"{__name__}.history", f"{__name__}.presence", f"{__name__}.nodes", f"{__name__}.people"
+    *(f"{__name__}.{each}" for each in ("broker", "repetition", "history", "presence", "nodes", "people"))
 )
 
 from tidings.testing.contracts.backend import Backend, Contract, Node  # noqa: E402
@@ -31,10 +31,18 @@ from tidings.testing.contracts.history import HistoryContract  # noqa: E402
 from tidings.testing.contracts.nodes import NodesContract  # noqa: E402
 from tidings.testing.contracts.people import ConnectionsContract, SubscriptionsContract  # noqa: E402
 from tidings.testing.contracts.presence import PresenceContract  # noqa: E402
+from tidings.testing.contracts.repetition import KeptRepetitionContract, RepetitionContract  # noqa: E402
 
 
 class FullContract(
-    BrokerContract, HistoryContract, PresenceContract, NodesContract, ConnectionsContract, SubscriptionsContract
+    BrokerContract,
+    RepetitionContract,
+    HistoryContract,
+    KeptRepetitionContract,
+    PresenceContract,
+    NodesContract,
+    ConnectionsContract,
+    SubscriptionsContract,
 ):
     """Every promise there is."""
 
@@ -46,8 +54,10 @@ __all__ = [
     "Contract",
     "FullContract",
     "HistoryContract",
+    "KeptRepetitionContract",
     "Node",
     "NodesContract",
     "PresenceContract",
+    "RepetitionContract",
     "SubscriptionsContract",
 ]

@@ -9,14 +9,13 @@ from typing import Any
 
 import pytest
 
-from tidings.brokers.base import IDEMPOTENCY_TTL, Accepted, Guard
+from tidings.brokers.base import Accepted, Guard
 from tidings.errors import BrokerUnavailable
 from tidings.model import ClientInfo, Publication, StreamPosition
-from tidings.testing.contracts.backend import Backend, Contract, Node
+from tidings.testing.contracts.backend import Contract, Node
 
 ANN = ClientInfo("ann", "client-1", b'{"name":"\xc3\x84nn"}', bytes(range(256)))
 BOB = ClientInfo("", "client-2")
-ONCE = Guard(idempotency_key="once")
 
 
 def numbered(count: int, prefix: str = "") -> list[bytes]:
@@ -198,45 +197,11 @@ class BrokerContract(Contract):
 
     # What a guard holds back.
 
-    async def test_a_repeated_idempotency_key_is_not_published(self, node: Node, other: Node, channel: str) -> None:
-        """On whichever node it is repeated; the caller is told that it was held."""
-        await node.broker.subscribe(channel)
-        assert (await node.broker.publish(channel, Publication(b"1"), guard=ONCE)).fresh
-        assert not (await node.broker.publish(channel, Publication(b"2"), guard=ONCE)).fresh
-        assert not (await other.broker.publish(channel, Publication(b"3"), guard=ONCE)).fresh
-        await node.broker.publish(channel, Publication(b"4"))
-        assert await node.heard_data(channel, 2) == [b"1", b"4"]
-
-    async def test_calls_at_once_with_one_key_publish_once(self, node: Node, other: Node, channel: str) -> None:
-        """Recognising a key and noting it are one step."""
-        await node.broker.subscribe(channel)
-        results = await asyncio.gather(
-            *(each.broker.publish(channel, Publication(b"1"), guard=ONCE) for each in (node, other) * 10)
-        )
-        await node.broker.publish(channel, Publication(b"2"))
-        assert sum(accepted.fresh for accepted in results) == 1
-        assert await node.heard_data(channel, 2) == [b"1", b"2"]
-
-    async def test_a_key_concerns_its_channel_only(self, node: Node, channel: str) -> None:
-        """The same key in another channel is another publication, and so is another key in the same."""
-        elsewhere = f"{channel}:elsewhere"
-        await node.broker.publish(channel, Publication(b"1"), guard=ONCE)
-        assert (await node.broker.publish(elsewhere, Publication(b"1"), guard=ONCE)).fresh
-        assert (await node.broker.publish(channel, Publication(b"1"), guard=Guard("another"))).fresh
-
     async def test_nothing_is_held_without_a_guard(self, node: Node, channel: str) -> None:
         """Equal publications are two publications."""
         await node.broker.subscribe(channel)
         await publish_all(node, channel, [b"1", b"1"])
         assert await node.heard_data(channel, 2) == [b"1", b"1"]
-
-    async def test_a_key_is_recognised_for_its_time(self, node: Node, backend: Backend, channel: str) -> None:
-        """Counted from the first publication, and not longer."""
-        await node.broker.publish(channel, Publication(b"1"), guard=ONCE)
-        await backend.advance(IDEMPOTENCY_TTL * 0.9)
-        assert not (await node.broker.publish(channel, Publication(b"1"), guard=ONCE)).fresh
-        await backend.advance(IDEMPOTENCY_TTL * 0.2)
-        assert (await node.broker.publish(channel, Publication(b"1"), guard=ONCE)).fresh
 
     async def test_versions_are_not_looked_at_without_a_stream(self, node: Node, channel: str) -> None:
         """An older version is published as well."""

@@ -6,13 +6,12 @@ import asyncio
 
 import pytest
 
-from tidings.brokers.base import IDEMPOTENCY_TTL, Accepted, Guard, KeepsHistory, Page, Retention
+from tidings.brokers.base import Accepted, Guard, KeepsHistory, Page, Retention
 from tidings.model import ClientInfo, Publication, StreamPosition
 from tidings.testing.contracts.backend import Backend, Contract, Node
 from tidings.testing.contracts.broker import all_raise
 
 KEPT = Retention(size=100, ttl=3600.0, meta_ttl=86400.0)
-ONCE = Guard(idempotency_key="once")
 
 # What a read selects from a stream of seven publications of which 3 to 7 are retained: since, limit, reverse, offsets.
 SELECTIONS = [
@@ -282,54 +281,6 @@ class HistoryContract(Contract):
             assert (page.publications, page.top.offset) == ((), 0)
 
     # What a guard holds back.
-
-    async def test_a_repeated_idempotency_key_is_not_appended(self, node: Node, other: Node, channel: str) -> None:
-        """The repetition gets the first one's position, on whichever node and however many came between."""
-        await node.broker.subscribe(channel)
-        first = await node.broker.append(channel, Publication(b"1"), KEPT, guard=ONCE)
-        await node.broker.append(channel, Publication(b"2"), KEPT)
-        for each in (node, other):
-            again = await each.broker.append(channel, Publication(b"1"), KEPT, guard=ONCE)
-            assert again == Accepted(first.position, fresh=False)
-        await node.broker.append(channel, Publication(b"3"), KEPT)
-        assert first.fresh
-        assert await node.heard_data(channel, 3) == [b"1", b"2", b"3"]
-        assert offsets(await node.broker.read(channel, KEPT)) == [1, 2, 3]
-
-    async def test_appends_at_once_with_one_key_append_once(self, node: Node, other: Node, channel: str) -> None:
-        """Recognising a key, noting it and appending are one step."""
-        results = await asyncio.gather(
-            *(each.broker.append(channel, Publication(b"1"), KEPT, guard=ONCE) for each in (node, other) * 10)
-        )
-        assert sum(accepted.fresh for accepted in results) == 1
-        assert {accepted.position.offset for accepted in results} == {1}
-        assert offsets(await node.broker.read(channel, KEPT)) == [1]
-
-    async def test_a_key_for_appending_concerns_its_channel_only(self, node: Node, channel: str) -> None:
-        """The same key in another channel is another publication, and so is another key in the same."""
-        elsewhere = f"{channel}:elsewhere"
-        await node.broker.append(channel, Publication(b"1"), KEPT, guard=ONCE)
-        assert (await node.broker.append(elsewhere, Publication(b"1"), KEPT, guard=ONCE)).fresh
-        assert (await node.broker.append(channel, Publication(b"1"), KEPT, guard=Guard("another"))).fresh
-
-    async def test_a_key_is_recognised_however_it_was_published(self, node: Node, channel: str) -> None:
-        """Keeping and not keeping share the channel's keys."""
-        unkept = await node.broker.publish(channel, Publication(b"1"), guard=Guard("unkept"))
-        kept = await node.broker.append(channel, Publication(b"2"), KEPT, guard=Guard("kept"))
-        again = await node.broker.append(channel, Publication(b"1"), KEPT, guard=Guard("unkept"))
-        assert again == Accepted(unkept.position, fresh=False)
-        again = await node.broker.publish(channel, Publication(b"2"), guard=Guard("kept"))
-        assert again == Accepted(kept.position, fresh=False)
-
-    async def test_a_key_for_appending_is_recognised_for_its_time(
-        self, node: Node, backend: Backend, channel: str
-    ) -> None:
-        """Counted from the first publication, and not longer."""
-        await node.broker.append(channel, Publication(b"1"), KEPT, guard=ONCE)
-        await backend.advance(IDEMPOTENCY_TTL * 0.9)
-        assert not (await node.broker.append(channel, Publication(b"1"), KEPT, guard=ONCE)).fresh
-        await backend.advance(IDEMPOTENCY_TTL * 0.2)
-        assert (await node.broker.append(channel, Publication(b"1"), KEPT, guard=ONCE)).fresh
 
     async def test_everything_is_appended_without_a_guard(self, node: Node, channel: str) -> None:
         """Equal publications are two publications."""

@@ -28,11 +28,14 @@ class ConnectionsContract(Contract):
             assert sorted(await each.broker.clients(channel)) == ["1", "2"]
 
     async def test_who_departs_is_gone(self, node: Node, other: Node, channel: str) -> None:
-        """At once; departing again, or without having arrived, is harmless."""
-        await node.broker.arrive(channel, "1", LEASE)
-        for client in ("1", "1", "2"):
+        """At once, and nobody else is; departing again, or without having arrived, is harmless."""
+        for client in ("1", "2"):
+            await node.broker.arrive(channel, client, LEASE)
+        for client in ("1", "1", "3"):
             await node.broker.depart(channel, client)
-        assert list(await other.broker.clients(channel)) == []
+        assert list(await other.broker.clients(channel)) == ["2"]
+        await other.broker.depart(channel, "2")
+        assert list(await node.broker.clients(channel)) == []
 
     async def test_a_limit_holds_across_nodes(self, node: Node, other: Node, channel: str) -> None:
         """Whoever is counted already may arrive again; when one departs there is room for another."""

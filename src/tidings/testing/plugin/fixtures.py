@@ -140,6 +140,24 @@ def tidings_node_of_class(tidings_settings: Mapping[str, Any]) -> Iterator[Any]:
 
 
 @pytest.fixture(scope="session")
+def tidings_cluster(tidings_settings: Mapping[str, Any]) -> Iterator[Any]:
+    """A `TidingsCluster` of two nodes and a Redis of their own, for the session."""
+    from tidings.testing.services import TidingsCluster
+
+    with TidingsCluster(2, tidings_settings) as cluster:
+        yield cluster
+
+
+@pytest.fixture(scope="class")
+def tidings_cluster_of_class(tidings_settings: Mapping[str, Any]) -> Iterator[Any]:
+    """A `TidingsCluster` of one class, which it may harm."""
+    from tidings.testing.services import TidingsCluster
+
+    with TidingsCluster(2, tidings_settings) as cluster:
+        yield cluster
+
+
+@pytest.fixture(scope="session")
 def server_url(request: pytest.FixtureRequest) -> str:
     """Where the server under test is, such as "ws://localhost:8000": $SERVER_URL, else the session's `TidingsNode`."""
     given = os.environ.get("SERVER_URL", "")

@@ -11,6 +11,7 @@ from tidings.testing.services.redis import RedisServer
 from tidings.testing.services.redis_cluster import RedisCluster
 from tidings.testing.services.redis_sentinel import RedisSentinel
 from tidings.testing.services.shared import SharedService
+from tidings.testing.services.tidings_cluster import TidingsCluster
 
 __all__ = [
     "AsgiApp",
@@ -26,5 +27,6 @@ __all__ = [
     "Service",
     "ServiceError",
     "SharedService",
+    "TidingsCluster",
     "TidingsNode",
 ]

@@ -10,35 +10,40 @@
 
 local meta, stream, result = KEYS[1], KEYS[2], KEYS[3]
 local body, id, size, ttl, meta_ttl = ARGV[1], ARGV[2], ARGV[3], ARGV[4], ARGV[5]
-local result_ttl, version, version_epoch = ARGV[9], tonumber(ARGV[10]), ARGV[11]
-local EXAMINED = 1000
+local result_ttl, version, version_epoch = ARGV[9], ARGV[10], ARGV[11]
+local CHUNK, EXAMINED = 100, 10000
 
 local state = open_stream(meta, stream, ARGV[6])
 
--- "found" and its offset, "new", or "unknown".
+-- What became of the first attempt: "found" and its offset, "new" for nothing, or "unknown". It is looked for among the
+-- newest entries, back to where they are older than it; where some are missing, it may have been one of them.
 local function fate_of_first_attempt()
-    if state.r ~= ARGV[12] then
+    if state.begins or state.r ~= ARGV[12] then
         return 'unknown'
     end
-    local began = tonumber(ARGV[13])
-    if state.o == 0 or tonumber(state.t) < began then
+    local began, expected, from = tonumber(ARGV[13]), state.o, '+'
+    if tonumber(state.t) < began then
         return 'new'
     end
-    local entries = redis.call('XREVRANGE', stream, '+', '-', 'COUNT', EXAMINED)
-    local expected = state.o
-    for _, entry in ipairs(entries) do
-        local offset = tonumber(string.match(entry[1], '^%d+'))
-        if entry[2][6] == id then
-            return 'found', offset
+    for _ = 1, EXAMINED / CHUNK do
+        if expected == 0 then
+            return 'new'
         end
-        if offset ~= expected or tonumber(entry[2][4]) < began then
-            break
+        local entries = redis.call('XREVRANGE', stream, from, '-', 'COUNT', CHUNK)
+        if #entries == 0 then
+            return 'unknown'
         end
-        expected = offset - 1
-    end
-    local last = entries[#entries]
-    if last and (tonumber(last[2][4]) < began or tonumber(string.match(last[1], '^%d+')) == 1) then
-        return 'new'
+        for _, entry in ipairs(entries) do
+            local offset = tonumber(string.match(entry[1], '^%d+'))
+            if entry[2][6] == id then
+                return 'found', offset
+            elseif offset ~= expected then
+                return 'unknown'
+            elseif tonumber(entry[2][4]) < began then
+                return 'new'
+            end
+            expected, from = offset - 1, '(' .. entry[1]
+        end
     end
     return 'unknown'
 end
@@ -60,21 +65,27 @@ if ARGV[12] ~= '' then
     end
 end
 
+-- Versions have up to 64 bits, and Lua's numbers 53 of them: compared as what they are, decimals.
+local function is_above(one, other)
+    return #one > #other or #one == #other and one > other
+end
+
 local fresh = 1
-if version > 0 and version <= state.v and version_epoch == state.ve then
+if version ~= '0' and not is_above(version, state.v) and version_epoch == state.ve then
     fresh = 0
 else
     local time = redis.call('TIME')
     time = time[1] .. string.format('%06d', time[2])
     state.o = state.o + 1
     local offset = number(state.o)
-    redis.call('XADD', stream, 'MAXLEN', '=', size, offset .. '-0', 'b', body, 't', time, 'i', id)
-    redis.call('PEXPIRE', stream, ttl)
-    if version > 0 then
-        redis.call('HSET', meta, 'o', offset, 't', time, 'v', ARGV[10], 've', version_epoch)
+    -- The count first: if anything below is refused, an offset is left out, and none is ever given twice.
+    if version ~= '0' then
+        redis.call('HSET', meta, 'o', offset, 't', time, 'v', version, 've', version_epoch)
     else
         redis.call('HSET', meta, 'o', offset, 't', time)
     end
+    redis.call('XADD', stream, 'MAXLEN', '=', size, offset .. '-0', 'b', body, 't', time, 'i', id)
+    redis.call('PEXPIRE', stream, ttl)
     redis.call(ARGV[7], ARGV[8], 'p' .. offset .. ':' .. state.e .. ':' .. time .. ':' .. body)
 end
 redis.call('PEXPIRE', meta, meta_ttl)

@@ -16,13 +16,14 @@ local function reign_now()
     return string.match(redis.call('INFO', 'replication'), 'master_replid:(%x+)')
 end
 
--- The stream as a table with the keys above; a lost one begins anew, with the epoch that the caller offers.
+-- The stream as a table with the keys above; a lost one begins anew, with the epoch that the caller offers (`begins`).
 local function open_stream(meta, stream, offered_epoch)
     local got = redis.call('HMGET', meta, 'e', 'o', 't', 'r', 'v', 've')
     local state = { e = got[1], o = tonumber(got[2] or '0'), t = got[3] or '0', r = got[4],
-                    v = tonumber(got[5] or '0'), ve = got[6] or '' }
+                    v = got[5] or '0', ve = got[6] or '' }
     local reign = reign_now()
-    if not state.e then
+    state.begins = not state.e
+    if state.begins then
         redis.call('DEL', stream) -- whatever an earlier life left behind has that life's offsets
     end
     if not state.e or state.r ~= reign then

@@ -1,0 +1,87 @@
+"""What travels over NATS, as bytes.
+
+    p<MessagePack>  j<MessagePack>  l<MessagePack>     in a channel: a publication, a join, a leave
+    c<MessagePack>  g<MessagePack>  ?                  among nodes: a card, a node that is gone, "who is there?"
+
+The rest are MessagePack arrays. Nothing is ever unpickled.
+"""
+
+from __future__ import annotations
+
+import msgspec
+from msgspec import Struct
+
+from tidings.model import ClientInfo, Publication
+
+PUBLICATION, JOIN, LEAVE = b"p", b"j", b"l"
+CARD, GONE, WHO = b"c", b"g", b"?"
+
+
+class _Who(Struct, frozen=True, array_like=True):
+    user: str
+    client: str
+    conn_info: bytes = b""
+    chan_info: bytes = b""
+
+
+class _Body(Struct, frozen=True, array_like=True):
+    """A publication. Whoever publishes is the one to set the time: NATS looks into nothing."""
+
+    time: float
+    data: bytes
+    who: _Who | None = None
+    tags: dict[str, str] = {}
+
+
+class Card(Struct, frozen=True, array_like=True):
+    """A node's word that it is there, for the next `lease` seconds. Without a lease it is gone."""
+
+    node: str
+    card: bytes = b""
+    lease: float = 0.0
+
+
+_encoder = msgspec.msgpack.Encoder()
+_bodies = msgspec.msgpack.Decoder(_Body)
+_clients = msgspec.msgpack.Decoder(_Who)
+_cards = msgspec.msgpack.Decoder(Card)
+
+
+def encode_publication(publication: Publication, time: float) -> bytes:
+    info = None if publication.info is None else _who(publication.info)
+    return PUBLICATION + _encoder.encode(_Body(time, publication.data, info, publication.tags))
+
+
+def decode_publication(message: bytes) -> Publication:
+    """Raises `ValueError`, as all that decode here."""
+    body = _bodies.decode(memoryview(message)[1:])
+    info = None if body.who is None else _info(body.who)
+    return Publication(body.data, 0, info, body.tags, body.time)
+
+
+def encode_join(info: ClientInfo) -> bytes:
+    return JOIN + _encoder.encode(_who(info))
+
+
+def encode_leave(info: ClientInfo) -> bytes:
+    return LEAVE + _encoder.encode(_who(info))
+
+
+def decode_info(message: bytes) -> ClientInfo:
+    return _info(_clients.decode(memoryview(message)[1:]))
+
+
+def encode_card(card: Card) -> bytes:
+    return (CARD if card.lease > 0 else GONE) + _encoder.encode(card)
+
+
+def decode_card(message: bytes) -> Card:
+    return _cards.decode(memoryview(message)[1:])
+
+
+def _who(info: ClientInfo) -> _Who:
+    return _Who(info.user, info.client, info.conn_info, info.chan_info)
+
+
+def _info(who: _Who) -> ClientInfo:
+    return ClientInfo(who.user, who.client, who.conn_info, who.chan_info)

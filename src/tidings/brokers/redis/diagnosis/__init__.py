@@ -1,0 +1,8 @@
+"""What is good and what is unsafe about the Redis behind an address."""
+
+from tidings.brokers.redis.diagnosis.asking import examine
+from tidings.brokers.redis.diagnosis.facts import Facts
+from tidings.brokers.redis.diagnosis.findings import Finding, Level
+from tidings.brokers.redis.diagnosis.judging import judge
+
+__all__ = ["Facts", "Finding", "Level", "examine", "judge"]
