@@ -13,7 +13,7 @@ from tidings.app.settings import Settings
 from tidings.app.settings.checks import REDIS
 from tidings.brokers.base import IDEMPOTENCY_TTL
 from tidings.brokers.redis import link, parse
-from tidings.brokers.redis.address import OPTIONS, PORT, SCHEMES, SENTINEL_PORT
+from tidings.brokers.redis.address import KNOWN, PORT, SCHEMES, SENTINEL_PORT
 from tidings.brokers.redis.diagnosis import judging, rights
 from tidings.brokers.redis.keys import Keys
 
@@ -37,7 +37,7 @@ def test_all_schemes_are_listed_and_taken() -> None:
 
 def test_all_options_are_listed() -> None:
     table = section(PAGE, "Addresses").partition("come\noptions:")[2]
-    assert set(re.findall(r"`(\w+)(?:=\w+)?`", " ".join(row[0] for row in rows(table)))) == set(OPTIONS)
+    assert set(re.findall(r"`(\w+)(?:=\w+)?`", " ".join(row[0] for row in rows(table)))) == set(KNOWN)
 
 
 def test_addresses_can_be_used() -> None:
