@@ -206,9 +206,19 @@ async def test_attempts_keep_to_the_breakers_pauses(place: Place, visits: Visits
         assert "refused" in link.reason
 
 
-async def test_a_line_that_was_up_is_tried_again_at_once(place: Place, visits: Visits):
+async def test_a_line_that_was_up_is_tried_again_after_a_pause(place: Place, visits: Visits):
+    """Whoever else has lost this server has lost it at the same moment."""
+    async with running(visits.link(pause=1000.0)) as link:
+        (await place.visitor()).close()
+        await until(lambda: link.line is None and link.reason)
+        with pytest.raises(TimeoutError):
+            await asyncio.wait_for(link.wait(), 0.05)
+        assert len(visits.times) == 1
+
+
+async def test_the_pause_after_a_success_is_the_shortest_again(place: Place, visits: Visits):
     """The breaker was closed by its success."""
-    async with running(visits.link(pause=1000.0)):
+    async with running(visits.link(pause=0.01)):
         for _ in range(3):
             (await place.visitor()).close()
         await place.visitor()

@@ -145,6 +145,8 @@ class Link:
             finally:
                 self._drop(self.reason)
                 line.end(self._gone or self.reason)
+            # Not at once: whoever else has lost this server has lost it at the same moment.
+            self._breaker.failed(loop.time())
             self._on_down(self.reason)
 
     def _drop(self, reason: str) -> None:
