@@ -155,3 +155,14 @@ def test_files_that_cannot_be_used(option: str, tmp_path: Path):
     for path in (tmp_path / "missing.pem", damaged):
         with pytest.raises(SettingsError, match="the certificates that it names cannot be used"):
             Tls(**{option: str(path)}).context()
+
+
+@pytest.mark.parametrize(
+    ("url", "sentence"),
+    [("redis://h1:6379,h2:6379", "redis:// is one server"), ("redis://u:p@ss/w@h", "write @ as %40")],
+)
+def test_what_would_be_understood_wrongly_is_refused(url: str, sentence: str):
+    """And no part of a password is shown."""
+    with pytest.raises(SettingsError, match=sentence) as raised:
+        parse(url)
+    assert "w@h" not in raised.value.message

@@ -116,6 +116,12 @@ def parse(url: str) -> Address:
     authority, _, path = rest.partition("/")
     credentials, _, hosts = authority.rpartition("@")
     options = _options(query)
+    if deployment is Deployment.STANDALONE and "," in hosts:
+        raise SettingsError(
+            "[broker] url: redis:// is one server; several are redis+sentinel://h1,h2/SERVICE or redis+cluster://h1,h2."
+        )
+    if "@" in path:
+        raise SettingsError("[broker] url: write @ as %40 and / as %2F in a user or password.")
     service, database = _path(deployment, path)
     return Address(
         deployment,
