@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from tidings.brokers.nats.address import Address, Credentials, Tls, parse
+from tidings.brokers.endpoints import Tls
+from tidings.brokers.nats.address import Address, Credentials, parse
 from tidings.errors import SettingsError
 
 pytestmark = pytest.mark.core

@@ -10,7 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tidings.brokers.redis.address import Address, Credentials, Deployment, Tls, named, parse
+from tidings.brokers.endpoints import Tls, named
+from tidings.brokers.redis.address import Address, Credentials, Deployment, parse
 from tidings.errors import SettingsError
 
 pytestmark = pytest.mark.core

@@ -25,7 +25,8 @@ from nats.aio.client import Client
 from nats.aio.subscription import Subscription
 from nats.errors import Error, UnexpectedEOF
 
-from tidings.brokers.nats.address import Credentials, Endpoint, named
+from tidings.brokers.endpoints import Endpoint, named
+from tidings.brokers.nats.address import Credentials
 from tidings.brokers.nats.wire import Wire
 from tidings.errors import LimitExceeded
 

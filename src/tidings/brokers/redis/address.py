@@ -12,22 +12,19 @@ own `sentinel_username` and `sentinel_password`.
 
 from __future__ import annotations
 
-import ssl
 from enum import Enum
 from urllib.parse import parse_qsl, unquote
 
 from msgspec import Struct
 
+from tidings.brokers.endpoints import TLS_OPTIONS, Endpoint, Tls, named, parse_endpoint, parse_tls, require_known
 from tidings.errors import SettingsError
 
 PORT = 6379
 SENTINEL_PORT = 26379
 
-KNOWN = ("ssl_ca_certs", "ssl_certfile", "ssl_keyfile", "ssl_cert_reqs", "sentinel_username", "sentinel_password")
+KNOWN = (*TLS_OPTIONS, "sentinel_username", "sentinel_password")
 """What may be said after the question mark."""
-
-Endpoint = tuple[str, int]
-"""A host and a port."""
 
 
 class Deployment(Enum):
@@ -58,28 +55,6 @@ class Credentials(Struct, frozen=True):
         return f"<Credentials of {self.username or 'nobody'}>"
 
 
-class Tls(Struct, frozen=True):
-    """What to prove, and what proof to ask for. Paths, "" for none."""
-
-    ca_certificates: str = ""
-    certificate: str = ""
-    key: str = ""
-    verify: bool = True
-
-    def context(self) -> ssl.SSLContext:
-        """Raises `SettingsError` for files that cannot be used."""
-        try:
-            context = ssl.create_default_context(cafile=self.ca_certificates or None)
-            if self.certificate:
-                context.load_cert_chain(self.certificate, self.key or None)
-        except OSError as error:
-            raise SettingsError(f"[broker] url: the certificates that it names cannot be used: {error}.") from error
-        if not self.verify:
-            context.check_hostname = False
-            context.verify_mode = ssl.CERT_NONE
-        return context
-
-
 class Address(Struct, frozen=True):
     """A URL, taken apart. `service` is what the sentinels call it."""
 
@@ -100,12 +75,6 @@ class Address(Struct, frozen=True):
         return "/".join([f"{scheme}://{where}", *path])
 
 
-def named(endpoint: Endpoint) -> str:
-    """An endpoint as people write it."""
-    host, port = endpoint
-    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
-
-
 def parse(url: str) -> Address:
     """Raises `SettingsError` with a sentence that says what to change."""
     scheme, _, rest = url.partition("://")
@@ -115,7 +84,8 @@ def parse(url: str) -> Address:
     rest, _, query = rest.partition("?")
     authority, _, path = rest.partition("/")
     credentials, _, hosts = authority.rpartition("@")
-    options = _options(query)
+    options = dict(parse_qsl(query, keep_blank_values=True))
+    require_known(options, KNOWN)
     if deployment is Deployment.STANDALONE and "," in hosts:
         raise SettingsError(
             "[broker] url: redis:// is one server; several are redis+sentinel://h1,h2/SERVICE or redis+cluster://h1,h2."
@@ -130,31 +100,12 @@ def parse(url: str) -> Address:
         Credentials(options.pop("sentinel_username", ""), options.pop("sentinel_password", "")),
         service,
         database,
-        _tls(options, is_encrypted=is_encrypted),
+        parse_tls(options, "rediss://", is_encrypted=is_encrypted),
     )
 
 
 def _endpoints(hosts: str, default_port: int) -> tuple[Endpoint, ...]:
-    return tuple(_endpoint(host, default_port) for host in hosts.split(","))
-
-
-def _endpoint(text: str, default_port: int) -> Endpoint:
-    host, colon, port = text.rpartition(":")
-    if not colon or text.endswith("]"):
-        host, port = text, str(default_port)
-    if not port.isdecimal() or not 0 < int(port) < 65536:
-        raise SettingsError(f'[broker] url: "{port}" is no port; a host is followed by a number from 1 to 65535.')
-    return _host(host.strip("[]")), int(port)
-
-
-def _host(text: str) -> str:
-    try:
-        text.encode("idna")
-    except UnicodeError:
-        raise SettingsError(f'[broker] url: "{text}" cannot be the name of a host.') from None
-    if not text:
-        raise SettingsError("[broker] url: a host is missing, such as redis://localhost:6379.")
-    return text
+    return tuple(parse_endpoint(host, ("redis://localhost", default_port)) for host in hosts.split(","))
 
 
 def _credentials(text: str) -> Credentials:
@@ -177,27 +128,3 @@ def _path(deployment: Deployment, path: str) -> tuple[str, int]:
     if deployment is Deployment.CLUSTER and parts[0] != "0":
         raise SettingsError("[broker] url: a cluster has only the database 0.")
     return service, int(parts[0])
-
-
-def _options(query: str) -> dict[str, str]:
-    options = dict(parse_qsl(query, keep_blank_values=True))
-    for name in options:
-        if name not in KNOWN:
-            raise SettingsError(f'[broker] url: the option "{name}" is not known; there are {", ".join(KNOWN)}.')
-    return options
-
-
-def _tls(options: dict[str, str], *, is_encrypted: bool) -> Tls | None:
-    if not is_encrypted:
-        if options:
-            raise SettingsError(f"[broker] url: {next(iter(options))} needs rediss://, which speaks TLS.")
-        return None
-    requirement = options.get("ssl_cert_reqs", "required")
-    if requirement not in ("required", "none"):
-        raise SettingsError('[broker] url: ssl_cert_reqs is "required" or "none".')
-    return Tls(
-        options.get("ssl_ca_certs", ""),
-        options.get("ssl_certfile", ""),
-        options.get("ssl_keyfile", ""),
-        requirement == "required",
-    )

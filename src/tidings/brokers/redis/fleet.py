@@ -11,7 +11,8 @@ from collections.abc import Callable, Collection, Iterable, Sequence
 from contextlib import suppress
 from typing import Any, Protocol
 
-from tidings.brokers.redis.address import Address, Deployment, Endpoint, named
+from tidings.brokers.endpoints import Endpoint, named
+from tidings.brokers.redis.address import Address, Deployment
 from tidings.brokers.redis.introduction import Introduction, ask_sentinels
 from tidings.brokers.redis.keys import slot
 from tidings.brokers.redis.line import Line, LineLost, Push, ReplyError

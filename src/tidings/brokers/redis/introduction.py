@@ -5,7 +5,8 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 
-from tidings.brokers.redis.address import Address, Credentials, Endpoint, named
+from tidings.brokers.endpoints import Endpoint, named
+from tidings.brokers.redis.address import Address, Credentials
 from tidings.brokers.redis.line import Line, LineLost, Push, ReplyError, Word
 from tidings.brokers.redis.link import keep_alive
 

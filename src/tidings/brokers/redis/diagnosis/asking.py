@@ -13,7 +13,8 @@ from typing import Any
 from msgspec import Struct
 from msgspec.structs import replace
 
-from tidings.brokers.redis.address import Address, Deployment, Endpoint, named
+from tidings.brokers.endpoints import Endpoint, named
+from tidings.brokers.redis.address import Address, Deployment
 from tidings.brokers.redis.diagnosis import rights
 from tidings.brokers.redis.diagnosis.facts import Facts, Refusal, Sentinel, Server
 from tidings.brokers.redis.introduction import Introduction
