@@ -85,7 +85,7 @@ def parse(url: str) -> Address:
     authority, _, path = rest.partition("/")
     credentials, _, hosts = authority.rpartition("@")
     options = dict(parse_qsl(query, keep_blank_values=True))
-    require_known(options, KNOWN)
+    require_known(options, KNOWN if deployment is Deployment.SENTINEL else TLS_OPTIONS)
     if deployment is Deployment.STANDALONE and "," in hosts:
         raise SettingsError(
             "[broker] url: redis:// is one server; several are redis+sentinel://h1,h2/SERVICE or redis+cluster://h1,h2."
