@@ -11,8 +11,9 @@ from tests.docs.pages import blocks, page, rows, section
 
 from tidings.app.settings import Settings
 from tidings.app.settings.checks import REDIS
+from tidings.brokers import link
 from tidings.brokers.base import IDEMPOTENCY_TTL
-from tidings.brokers.redis import link, parse
+from tidings.brokers.redis import parse
 from tidings.brokers.redis.address import KNOWN, PORT, SCHEMES, SENTINEL_PORT
 from tidings.brokers.redis.diagnosis import judging, rights
 from tidings.brokers.redis.keys import Keys

@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 from tests.brokers.redis.peer import call, command
 
-from tidings.brokers.redis.line import LineLost, ReplyError
+from tidings.brokers.link import LineLost
+from tidings.brokers.redis.line import ReplyError
 
 pytestmark = pytest.mark.shell
 

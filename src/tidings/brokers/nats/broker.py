@@ -26,11 +26,11 @@ from collections.abc import Mapping
 from contextlib import suppress
 
 from tidings.brokers.base import NO_GUARD, Accepted, Guard, Receiver
+from tidings.brokers.link import LineLost, Link, OnLost, Vigilance
 from tidings.brokers.nats import envelope
 from tidings.brokers.nats.address import Address
 from tidings.brokers.nats.envelope import Card
-from tidings.brokers.nats.line import Line, LineLost, OnLost, Refused, forget
-from tidings.brokers.nats.link import Link
+from tidings.brokers.nats.line import Line, Refused, forget
 from tidings.brokers.nats.registry import Registry
 from tidings.brokers.nats.subjects import Subjects
 from tidings.clock import Clock
@@ -38,6 +38,9 @@ from tidings.errors import BrokerUnavailable, LimitExceeded, NotAvailable
 from tidings.model import ClientInfo, Publication
 
 REACH_TIMEOUT = 1.0
+
+VIGILANCE = Vigilance(resume_timeout=30.0)
+"""Asking for all channels anew takes a step for each."""
 
 GATHERING = 0.25
 """Seconds from the question who is there until the answers count as complete."""
@@ -69,7 +72,7 @@ class NatsBroker:
         self._queue_limit = publish_queue_limit
         self._name = secrets.token_hex(8)
         self._endpoints = itertools.cycle(address.endpoints)
-        self._link: Link | None = None
+        self._link: Link[Line] | None = None
         self._receiver: Receiver | None = None
         self._registry = Registry()
         self._asked = 0.0
@@ -86,7 +89,9 @@ class NatsBroker:
         self._receiver = receiver
         self._wanted.setdefault(self._subjects.nodes, None)
         if self._link is None:
-            self._link = Link(self._open, on_up=self._resume, on_down=self._interrupt)
+            self._link = Link(
+                f"to {self._address}", self._open, on_up=self._resume, on_down=self._interrupt, vigilance=VIGILANCE
+            )
         self._link.start()
         try:
             async with asyncio.timeout(self._timeout):
@@ -293,12 +298,12 @@ class NatsBroker:
 
     # Private steps.
 
-    def _running(self) -> Link:
+    def _running(self) -> Link[Line]:
         if self._link is None:
             raise BrokerUnavailable(STOPPED)
         return self._link
 
-    def _reason(self, link: Link) -> str:
+    def _reason(self, link: Link[Line]) -> str:
         return link.reason or "the server does not answer"
 
     def _now(self) -> float:

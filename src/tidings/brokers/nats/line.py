@@ -26,12 +26,12 @@ from nats.aio.subscription import Subscription
 from nats.errors import Error, UnexpectedEOF
 
 from tidings.brokers.endpoints import Endpoint, named
+from tidings.brokers.link import LineLost, OnLost, Refusal
 from tidings.brokers.nats.address import Credentials
 from tidings.brokers.nats.wire import Wire
 from tidings.errors import LimitExceeded
 
 OnMessage = Callable[[str, bytes], None]
-OnLost = Callable[[str], None]
 
 CONNECT_TIMEOUT = 3
 """Seconds for everything until a line is up."""
@@ -42,16 +42,7 @@ BATCH = 500
 _NOT_PERMITTED = re.compile(r'permissions violation for (publish|subscription) to "([^"]*)"')
 
 
-class LineLost(Exception):
-    """The connection ended before the step was confirmed. `sent` says whether the server may have seen it."""
-
-    def __init__(self, reason: str, *, sent: bool) -> None:
-        super().__init__(reason)
-        self.reason = reason
-        self.sent = sent
-
-
-class Refused(Exception):
+class Refused(Refusal):
     """The server permits this step not to us."""
 
 
@@ -174,6 +165,10 @@ class Line:
     def probe(self) -> Step:
         """Does nothing. When it is confirmed, everything that was sent to us before has been heard."""
         return self._add(Verb.ECHO, self._echo)
+
+    def nudge(self) -> None:
+        """Ask for a sign of life that nobody waits for. Raises `LineLost`."""
+        self.probe().confirmed.add_done_callback(forget)
 
     def _add(self, verb: Verb, subject: str, payload: bytes = b"") -> Step:
         if self._ended:

@@ -25,13 +25,14 @@ from collections.abc import Collection, Mapping
 from contextlib import suppress
 
 from tidings.brokers.base import IDEMPOTENCY_TTL, NO_GUARD, Accepted, Guard, Page, Receiver, Retention
+from tidings.brokers.link import LineLost
 from tidings.brokers.redis import envelope, scripts
 from tidings.brokers.redis.address import Address, Deployment
 from tidings.brokers.redis.calls import Calls
 from tidings.brokers.redis.fleet import Fleet, fleet
 from tidings.brokers.redis.introduction import Introduction
 from tidings.brokers.redis.keys import Keys
-from tidings.brokers.redis.line import LineLost, ReplyError
+from tidings.brokers.redis.line import ReplyError
 from tidings.brokers.redis.people import ConnectsNodes, KeepsConnections, KeepsSubscriptions, milliseconds
 from tidings.clock import Clock
 from tidings.errors import BrokerUnavailable

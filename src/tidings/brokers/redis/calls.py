@@ -10,8 +10,9 @@ import asyncio
 from collections.abc import Sequence
 from typing import Any
 
+from tidings.brokers.link import LineLost
 from tidings.brokers.redis.fleet import Fleet
-from tidings.brokers.redis.line import Line, LineLost, ReplyError, Word
+from tidings.brokers.redis.line import Line, ReplyError, Word
 from tidings.brokers.redis.reign import MICROSECONDS, Reign
 from tidings.brokers.redis.scripts import Script
 from tidings.errors import BrokerUnavailable
@@ -24,9 +25,6 @@ NOT_HERE = frozenset({"MOVED", "ASK", "READONLY", "UNBLOCKED"})
 
 RETRY_PAUSE = 0.05
 """Seconds between a refusal that may end by itself and the next attempt."""
-
-STALLED = 1.0
-"""Seconds without a sign of life after which a line counts as away, for the limit of those who wait."""
 
 MARGIN = 0.2
 """Seconds by which a first attempt is taken to be earlier than it was: clocks are compared over a network."""
@@ -56,10 +54,10 @@ class Fate:
 
 
 class Calls:
-    """Makes calls to whichever server has the key. `timeout` bounds each, in seconds, waiting and repeating included.
-    `verb` is the command that publishes.
+    """Makes calls to whichever server has the key.
 
-    At most `queue_limit` publications wait for a server that is away. Every method raises `BrokerUnavailable`.
+    `timeout` bounds each, in seconds, waiting and repeating included. `verb` is the command that publishes. At most
+    `queue_limit` publications wait for a server that is away. Every method raises `BrokerUnavailable`.
     """
 
     def __init__(self, fleet: Fleet, verb: bytes, *, timeout: float, queue_limit: int) -> None:
@@ -136,8 +134,8 @@ class Calls:
             self._outstanding -= 1
 
     def _is_away(self) -> bool:
-        lines = [server.commands.line for server in self._fleet.servers()]
-        return not lines or any(line is None or line.quiet() > STALLED for line in lines)
+        servers = self._fleet.servers()
+        return not servers or any(server.commands.is_away for server in servers)
 
     def _reason(self) -> str:
         reasons = {server.commands.reason for server in self._fleet.servers() if server.commands.reason}

@@ -12,10 +12,11 @@ from contextlib import suppress
 from typing import Any, Protocol
 
 from tidings.brokers.endpoints import Endpoint, named
+from tidings.brokers.link import LineLost, OnLost
 from tidings.brokers.redis.address import Address, Deployment
 from tidings.brokers.redis.introduction import Introduction, ask_sentinels
 from tidings.brokers.redis.keys import slot
-from tidings.brokers.redis.line import Line, LineLost, Push, ReplyError
+from tidings.brokers.redis.line import Line, Push, ReplyError
 from tidings.brokers.redis.server import Server, Verbs
 
 ROUTINE = 30.0
@@ -109,7 +110,7 @@ class OneServer:
             if link.line is not None:
                 link.line.end("the server is not the master any more")
 
-    async def _open(self, on_push: Callable[[Push], None], on_lost: Callable[[str], None]) -> Line:
+    async def _open(self, on_push: Callable[[Push], None], on_lost: OnLost) -> Line:
         endpoint = self._address.endpoints[0]
         if self._address.deployment is Deployment.SENTINEL:
             endpoint = await ask_sentinels(self._introduction, self._address)
@@ -229,7 +230,7 @@ class Cluster:
                 await self._servers.pop(endpoint).stop(f"{named(endpoint)} left the cluster")
 
     def _new_server(self, endpoint: Endpoint) -> Server:
-        async def open_line(on_push: Callable[[Push], None], on_lost: Callable[[str], None]) -> Line:
+        async def open_line(on_push: Callable[[Push], None], on_lost: OnLost) -> Line:
             return await self._introduction.open(endpoint, on_push, on_lost)
 
         server = Server(

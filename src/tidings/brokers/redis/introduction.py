@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import asyncio
+import socket
 from collections.abc import Callable
 
 from tidings.brokers.endpoints import Endpoint, named
+from tidings.brokers.link import LineLost, OnLost
 from tidings.brokers.redis.address import Address, Credentials
-from tidings.brokers.redis.line import Line, LineLost, Push, ReplyError, Word
-from tidings.brokers.redis.link import keep_alive
+from tidings.brokers.redis.line import Line, Push, ReplyError, Word
+
+KEEPALIVE = {"TCP_KEEPIDLE": 15, "TCP_KEEPINTVL": 5, "TCP_KEEPCNT": 3}
+"""After 15 s of silence, three probes 5 s apart; the names of Linux, passed over where a system lacks them."""
 
 
 class Introduction:
@@ -19,7 +23,7 @@ class Introduction:
         self._name = name
         self._tls = address.tls.context() if address.tls else None
 
-    async def open(self, endpoint: Endpoint, on_push: Callable[[Push], None], on_lost: Callable[[str], None]) -> Line:
+    async def open(self, endpoint: Endpoint, on_push: Callable[[Push], None], on_lost: OnLost) -> Line:
         """A line to a server, in the right database. Raises `OSError`, `LineLost` and `ReplyError`."""
         line = await self._connect(endpoint, self._address.credentials, on_push, on_lost)
         if self._address.database:
@@ -39,7 +43,7 @@ class Introduction:
         endpoint: Endpoint,
         credentials: Credentials,
         on_push: Callable[[Push], None],
-        on_lost: Callable[[str], None],
+        on_lost: OnLost,
     ) -> Line:
         host, port = endpoint
         name = host if self._tls else None
@@ -57,6 +61,17 @@ class Introduction:
             raise
         line.client_id = greeting[b"id"]
         return line
+
+
+def keep_alive(transport: asyncio.BaseTransport) -> None:
+    """Ask the kernel to find out about peers that are gone without a word."""
+    connection = transport.get_extra_info("socket")
+    if connection is None:
+        return
+    connection.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+    for name, value in KEEPALIVE.items():
+        if hasattr(socket, name):
+            connection.setsockopt(socket.IPPROTO_TCP, getattr(socket, name), value)
 
 
 async def ask_sentinels(introduction: Introduction, address: Address) -> Endpoint:

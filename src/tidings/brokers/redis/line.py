@@ -15,21 +15,14 @@ from typing import Any, cast
 
 import hiredis
 
+from tidings.brokers.link import LineLost, OnLost, Refusal
+
 Word = bytes | str | int | float
 Push = list[Any]
 INCOMPLETE = object()
 
 
-class LineLost(Exception):
-    """The connection ended before the reply came. `sent` says whether the server may have seen the call."""
-
-    def __init__(self, reason: str, *, sent: bool) -> None:
-        super().__init__(reason)
-        self.reason = reason
-        self.sent = sent
-
-
-class ReplyError(Exception):
+class ReplyError(Refusal):
     """The server refused a call. `kind` is the first word of its answer, such as NOSCRIPT.
 
     A single command had no effect then. A script may have had a part of it: our scripts do last what may be refused.
@@ -59,7 +52,7 @@ class Line(asyncio.Protocol):
     When a call is cancelled it may or may not have had its effect; the line goes on.
     """
 
-    def __init__(self, on_push: Callable[[Push], None], on_lost: Callable[[str], None]) -> None:
+    def __init__(self, on_push: Callable[[Push], None], on_lost: OnLost) -> None:
         self._loop = asyncio.get_running_loop()
         self._reader = hiredis.Reader(protocolError=ConnectionError, replyError=ReplyError, notEnoughData=INCOMPLETE)
         self._expected: deque[Expected] = deque()
@@ -120,11 +113,19 @@ class Line(asyncio.Protocol):
         """For how many seconds a reply has been due without a sign of life; 0 while none is due."""
         return self._loop.time() - self._quiet_since if self._expected else 0.0
 
+    def nudge(self) -> None:
+        """Ask for a sign of life that nobody waits for, unless one is due anyway. Raises `LineLost`."""
+        if not self._expected:
+            self.call(b"PING").add_done_callback(_forget)
+
     def end(self, reason: str) -> None:
         """Give the connection up, for a reason that the waiting callers hear. Repeating it is harmless."""
         if self._transport is not None:
             self._why = reason
             self._transport.abort()
+
+    async def close(self) -> None:
+        """Comes after `end`, which leaves nothing that would have to be waited for."""
 
     # The transport's side.
 
@@ -185,3 +186,9 @@ def _settle(future: asyncio.Future[Any], outcome: object) -> None:
         future.set_exception(outcome)
     else:
         future.set_result(outcome)
+
+
+def _forget(answer: asyncio.Future[Any]) -> None:
+    """What the answer says does not matter; that it came does."""
+    if not answer.cancelled():
+        answer.exception()

@@ -7,18 +7,22 @@ TYPE pubsub` shall not make the outcome of a publication unknown.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Collection, Iterable, Iterator
+from collections.abc import Awaitable, Callable, Collection, Iterable, Iterator
 from contextlib import suppress
+from functools import partial
 from itertools import islice
 from typing import TypeVar
 
+from tidings.brokers.link import LineLost, Link, OnLost
 from tidings.brokers.redis import scripts
 from tidings.brokers.redis.keys import slot
-from tidings.brokers.redis.line import Line, LineLost, Push
-from tidings.brokers.redis.link import Link, Opening
+from tidings.brokers.redis.line import Line, Push
 from tidings.brokers.redis.reign import Reign, read_reign
 
 T = TypeVar("T")
+
+OpenLine = Callable[[Callable[[Push], None], OnLost], Awaitable[Line]]
+"""Opens a line, see `Opening`; the first argument gets what the server says unasked."""
 
 CHUNK = 500
 """Channels in one command."""
@@ -59,7 +63,7 @@ class Server:
     def __init__(
         self,
         name: str,
-        open_line: Opening,
+        open_line: OpenLine,
         verbs: Verbs,
         *,
         on_message: Callable[[bytes, bytes], None],
@@ -77,9 +81,11 @@ class Server:
         self._on_message = on_message
         self._on_heard = on_heard
         self._on_evicted = on_evicted
-        self.commands = Link(f"for calls to {name}", open_line, on_up=self._prepare, on_down=on_down)
-        self.messages = Link(
-            f"for messages from {name}", open_line, on_up=self._resume, on_push=self._take, on_down=on_down
+        self.commands: Link[Line] = Link(
+            f"for calls to {name}", partial(open_line, _ignore), on_up=self._prepare, on_down=on_down
+        )
+        self.messages: Link[Line] = Link(
+            f"for messages from {name}", partial(open_line, self._take), on_up=self._resume, on_down=on_down
         )
 
     def start(self) -> None:
@@ -185,3 +191,7 @@ def _chunks(items: Iterable[T], size: int) -> Iterator[list[T]]:
     iterator = iter(items)
     while chunk := list(islice(iterator, size)):
         yield chunk
+
+
+def _ignore(push: Push) -> None:
+    """A line for calls is told nothing unasked."""

@@ -14,12 +14,13 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from tidings.brokers.endpoints import Endpoint, named
+from tidings.brokers.link import LineLost
 from tidings.brokers.redis.address import Address, Deployment
 from tidings.brokers.redis.diagnosis import rights
 from tidings.brokers.redis.diagnosis.facts import Facts, Refusal, Sentinel, Server
 from tidings.brokers.redis.introduction import Introduction
 from tidings.brokers.redis.keys import SLOTS, Keys, slot
-from tidings.brokers.redis.line import Line, LineLost, ReplyError
+from tidings.brokers.redis.line import Line, ReplyError
 
 PATIENCE = 5.0
 """Seconds that one server may take for all that it is asked."""

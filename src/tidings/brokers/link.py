@@ -1,68 +1,98 @@
 """A line that comes back: connected again and again, for as long as it is wanted.
 
 A breaker governs the attempts. Callers wait for the line as long as they like; those who wait go on in the order in
-which they came. A server that says nothing is found out in two ways: the kernel's keep-alive, and a probe of our own,
-because a half-open connection looks like a quiet one.
+which they came. A server that says nothing is found out by asking it: a half-open connection looks like a quiet one.
 """
 
 from __future__ import annotations
 
 import asyncio
-import socket
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
-from typing import Protocol
+from typing import Generic, Protocol, TypeVar
 
 from msgspec import Struct
 
 from tidings.balancer.breaker import Breaker
-from tidings.brokers.redis.line import Line, LineLost, Push, ReplyError
 
 PAUSE_LIMIT = 0.5
 """Seconds between two attempts at most; publications wait for the next one."""
 
+STALLED = 1.0
+"""Seconds without a sign of life, while one is due, after which a server counts as away for those who would wait."""
+
 GRACE = 0.2
 """Seconds that an attempt to connect gets to end by itself when nobody wants the line any more."""
 
-KEEPALIVE = {"TCP_KEEPIDLE": 15, "TCP_KEEPINTVL": 5, "TCP_KEEPCNT": 3}
-"""After 15 s of silence, three probes 5 s apart; the names of Linux, passed over where a system lacks them."""
+OnLost = Callable[[str], None]
+
+
+class LineLost(Exception):
+    """The connection ended before the answer came. `sent` says whether the server may have seen what was asked."""
+
+    def __init__(self, reason: str, *, sent: bool) -> None:
+        super().__init__(reason)
+        self.reason = reason
+        self.sent = sent
+
+
+class Refusal(Exception):
+    """The server is there, and says no."""
+
+
+class Line(Protocol):
+    """One connection to a server, used until it is lost."""
+
+    def quiet(self) -> float:
+        """For how many seconds an answer has been due without a sign of life; 0 while none is due."""
+
+    def nudge(self) -> None:
+        """Ask for a sign of life that nobody waits for. Raises `LineLost`."""
+
+    def end(self, reason: str) -> None:
+        """Give the connection up, for a reason that the waiting callers hear. Repeating it is harmless."""
+
+    async def close(self) -> None:
+        """Let go of what is left. Comes after `end`."""
+
+
+L = TypeVar("L", bound=Line)
+
+Opening = Callable[[OnLost], Awaitable[L]]
+"""Opens a line: connected, introduced, and fit for use. `OnLost` hears the end, once.
+
+Raises `OSError`, `LineLost` or `Refusal` when it cannot be had now.
+"""
 
 
 class Vigilance(Struct, frozen=True):
     """How soon a server that says nothing is found out, in seconds.
 
-    A line has `connect_timeout` for everything until it is up: name, handshakes, introduction. It is given up when a
-    reply has been due for `silence` without a sign of life; after `probe_interval` of idleness the server is asked for
-    one. `look_interval` is how often a line is looked at.
+    A line has `connect_timeout` until it is open: name, handshakes, introduction; and `resume_timeout` for what has to
+    be done before anybody may use it. It is given up when a reply has been due for `silence` without a sign of life;
+    after `probe_interval` the server is asked for one. `look_interval` is how often a line is looked at.
     """
 
     connect_timeout: float = 3.0
+    resume_timeout: float = 3.0
     silence: float = 3.0
     probe_interval: float = 5.0
     look_interval: float = 0.5
 
 
-class Opening(Protocol):
-    """How a line is opened: connected, introduced, and fit for use."""
-
-    async def __call__(self, on_push: Callable[[Push], None], on_lost: Callable[[str], None]) -> Line:
-        """Raises `OSError`, `LineLost` or `ReplyError` when it cannot be had now."""
-
-
-class Link:
+class Link(Generic[L]):
     """Keeps a line up. Made and used in one loop.
 
-    `open_line` opens it, `on_up` is awaited before anybody else may use it, `on_push` gets what is said unasked,
-    `on_down` hears why a line that was up is so no longer.
+    `open_line` opens it, `on_up` is awaited before anybody else may use it, `on_down` hears why a line that was up is
+    so no longer.
     """
 
     def __init__(
         self,
         name: str,
-        open_line: Opening,
+        open_line: Opening[L],
         *,
-        on_up: Callable[[Line], Awaitable[None]] | None = None,
-        on_push: Callable[[Push], None] | None = None,
+        on_up: Callable[[L], Awaitable[None]] | None = None,
         on_down: Callable[[str], None] | None = None,
         breaker: Breaker | None = None,
         vigilance: Vigilance | None = None,
@@ -70,11 +100,10 @@ class Link:
         self._name = name
         self._open_line = open_line
         self._on_up = on_up
-        self._on_push = on_push or (lambda push: None)
         self._on_down = on_down or (lambda reason: None)
         self._breaker = breaker or Breaker(cap=PAUSE_LIMIT)
         self._vigilance = vigilance or Vigilance()
-        self._line: Line | None = None
+        self._line: L | None = None
         self._up = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
         self._gone = ""
@@ -93,7 +122,7 @@ class Link:
             self._task = asyncio.get_running_loop().create_task(self._keep_up(), name=f"link {self._name}")
 
     async def stop(self, reason: str) -> None:
-        """Let go, for good. Whoever waits for the line or for a reply gets `LineLost`."""
+        """Let go, for good. Whoever waits for the line or for an answer gets `LineLost`."""
         self._gone = reason
         self._up.set()
         if self._task is not None:
@@ -107,11 +136,16 @@ class Link:
     # The line.
 
     @property
-    def line(self) -> Line | None:
+    def line(self) -> L | None:
         """The line, while it is up."""
         return self._line
 
-    async def wait(self) -> Line:
+    @property
+    def is_away(self) -> bool:
+        """Whether there is no line, or one that says nothing though it should."""
+        return self._line is None or self._line.quiet() > STALLED
+
+    async def wait(self) -> L:
         """The line, as soon as it is up. Cancel it to wait no longer. Raises `LineLost` when it will never be."""
         while self._line is None:
             if self._gone:
@@ -123,6 +157,7 @@ class Link:
 
     async def _keep_up(self) -> None:
         loop = asyncio.get_running_loop()
+        # A library below may swallow a cancellation, so being cancelled is not enough to end.
         while not self._gone:
             if not self._breaker.attempt(loop.time()):
                 await asyncio.sleep(max(0.0, (self._breaker.deadline() or 0.0) - loop.time()))
@@ -131,7 +166,7 @@ class Link:
             self._is_connecting = True
             try:
                 line = await self._connect(lost)
-            except (OSError, LineLost, ReplyError, TimeoutError) as error:
+            except (OSError, LineLost, Refusal) as error:
                 self.reason = self._complaint(error)
                 self._breaker.failed(loop.time())
                 continue
@@ -145,6 +180,7 @@ class Link:
             finally:
                 self._drop(self.reason)
                 line.end(self._gone or self.reason)
+                await line.close()
             # Not at once: whoever else has lost this server has lost it at the same moment.
             self._breaker.failed(loop.time())
             self._on_down(self.reason)
@@ -154,7 +190,7 @@ class Link:
         if not self._gone:
             self._up.clear()
 
-    async def _connect(self, lost: asyncio.Future[str]) -> Line:
+    async def _connect(self, lost: asyncio.Future[str]) -> L:
         """A line that is up, or nothing is left of the attempt."""
 
         def note(reason: str) -> None:
@@ -165,19 +201,23 @@ class Link:
             if line is not None and self._line is line:
                 self._drop(reason)
 
-        line: Line | None = None
+        line: L | None = None
         try:
             async with asyncio.timeout(self._vigilance.connect_timeout):
-                line = await self._open_line(self._on_push, note)
-                if self._on_up is not None:
+                line = await self._open_line(note)
+            if self._on_up is not None:
+                async with asyncio.timeout(self._vigilance.resume_timeout):
                     await self._on_up(line)
+            if lost.done():
+                raise LineLost(lost.result(), sent=False)
         except BaseException as error:
             if line is not None:
                 line.end(str(error))
+                await line.close()
             raise
         return line
 
-    async def _watch(self, line: Line, lost: asyncio.Future[str]) -> str:
+    async def _watch(self, line: L, lost: asyncio.Future[str]) -> str:
         """Wait until the line is lost, and say why. Sees to it that a dead one is."""
         loop, vigilance = asyncio.get_running_loop(), self._vigilance
         probe_at = loop.time() + vigilance.probe_interval
@@ -185,11 +225,10 @@ class Link:
             await asyncio.wait([lost], timeout=vigilance.look_interval)
             if line.quiet() > vigilance.silence:
                 line.end(f"the server did not answer within {vigilance.silence:g} s")
-            elif loop.time() >= probe_at:
+            elif loop.time() >= probe_at and not lost.done():
                 probe_at = loop.time() + vigilance.probe_interval
-                if not line.waiting:
-                    with suppress(LineLost):
-                        line.call(b"PING").add_done_callback(_forget)
+                with suppress(LineLost):
+                    line.nudge()
         return lost.result()
 
     def _complaint(self, error: Exception) -> str:
@@ -197,20 +236,3 @@ class Link:
         if isinstance(error, TimeoutError) and not str(error):
             return f"no answer within {self._vigilance.connect_timeout:g} s"
         return str(error) or type(error).__name__
-
-
-def keep_alive(transport: asyncio.BaseTransport) -> None:
-    """Ask the kernel to find out about peers that are gone without a word."""
-    connection = transport.get_extra_info("socket")
-    if connection is None:
-        return
-    connection.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
-    for name, value in KEEPALIVE.items():
-        if hasattr(socket, name):
-            connection.setsockopt(socket.IPPROTO_TCP, getattr(socket, name), value)
-
-
-def _forget(probe: asyncio.Future[object]) -> None:
-    """What a probe says does not matter; that it says something does."""
-    if not probe.cancelled():
-        probe.exception()

@@ -12,13 +12,14 @@ import pytest
 from tests.brokers.redis.peer import PATIENCE, Peer, Place, command
 
 from tidings.balancer.breaker import Breaker
-from tidings.brokers.redis.line import Line, LineLost, Push, ReplyError
-from tidings.brokers.redis.link import Link, Vigilance, keep_alive
+from tidings.brokers.link import LineLost, Link, OnLost, Vigilance
+from tidings.brokers.redis.introduction import keep_alive
+from tidings.brokers.redis.line import Line, Push, ReplyError
 
 pytestmark = pytest.mark.shell
 
 HELLO, PING = command(b"HELLO"), command(b"PING")
-QUICK = Vigilance(connect_timeout=0.3, silence=0.3, probe_interval=0.2, look_interval=0.02)
+QUICK = Vigilance(connect_timeout=0.3, resume_timeout=0.3, silence=0.3, probe_interval=0.2, look_interval=0.02)
 TURN = 0.005
 
 
@@ -30,16 +31,16 @@ class Visits:
         self.times: list[float] = []
         self.pushes: list[Push] = []
 
-    async def open_line(self, on_push: Callable[[Push], None], on_lost: Callable[[str], None]) -> Line:
+    async def open_line(self, on_lost: OnLost) -> Line:
         loop = asyncio.get_running_loop()
         self.times.append(loop.time())
-        _, line = await loop.create_connection(lambda: Line(on_push, on_lost), "127.0.0.1", self._port)
+        _, line = await loop.create_connection(lambda: Line(self.pushes.append, on_lost), "127.0.0.1", self._port)
         return line
 
-    def link(self, *, pause: float = 0.01, **options: Any) -> Link:
+    def link(self, *, pause: float = 0.01, **options: Any) -> Link[Line]:
         """A link whose pauses are all of this length."""
         breaker = Breaker(base=pause, cap=pause, draw=lambda: 0.99)
-        return Link("test", self.open_line, on_push=self.pushes.append, breaker=breaker, **options)
+        return Link("test", self.open_line, breaker=breaker, **options)
 
 
 @pytest.fixture
@@ -54,7 +55,7 @@ def visits(place: Place) -> Visits:
 
 
 @asynccontextmanager
-async def running(link: Link) -> AsyncIterator[Link]:
+async def running(link: Link[Line]) -> AsyncIterator[Link[Line]]:
     link.start()
     try:
         yield link
@@ -68,7 +69,7 @@ async def until(is_so: Callable[[], bool]) -> None:
             await asyncio.sleep(TURN)
 
 
-async def up(link: Link) -> Line:
+async def up(link: Link[Line]) -> Line:
     """The line, as soon as it is there."""
     async with asyncio.timeout(PATIENCE):
         return await link.wait()
@@ -185,7 +186,7 @@ async def test_a_line_that_is_lost_while_it_is_prepared(place: Place, visits: Vi
 
 @pytest.mark.parametrize("error", [OSError("nobody is there"), LineLost("gone", sent=True), ReplyError("ERR no")])
 async def test_whatever_an_attempt_raises_is_the_reason(place: Place, error: Exception):
-    async def fail(on_push: object, on_lost: object) -> Line:
+    async def fail(on_lost: object) -> Line:
         raise error
 
     async with running(Link("test", fail, breaker=Breaker(base=0.01, cap=0.01))) as link:
