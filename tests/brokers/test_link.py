@@ -12,8 +12,8 @@ import pytest
 from tests.brokers.redis.peer import PATIENCE, Peer, Place, command
 
 from tidings.balancer.breaker import Breaker
+from tidings.brokers.keepalive import keep_alive
 from tidings.brokers.link import LineLost, Link, OnLost, Vigilance
-from tidings.brokers.redis.introduction import keep_alive
 from tidings.brokers.redis.line import Line, Push, ReplyError
 
 pytestmark = pytest.mark.shell
@@ -344,8 +344,8 @@ async def test_a_line_with_signs_of_life_is_kept(place: Place, visits: Visits):
 
 async def test_the_kernel_is_asked_to_find_out_too(place: Place):
     transport, _ = await asyncio.get_running_loop().create_connection(asyncio.Protocol, "127.0.0.1", place.port)
-    keep_alive(transport)
     connection = transport.get_extra_info("socket")
+    keep_alive(connection)
     assert connection.getsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE) == 1
     if hasattr(socket, "TCP_KEEPIDLE"):
         assert connection.getsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPIDLE) == 15

@@ -11,17 +11,11 @@ from __future__ import annotations
 import msgspec
 from msgspec import Struct
 
+from tidings.brokers.who import Who
 from tidings.model import ClientInfo, Publication
 
 PUBLICATION, JOIN, LEAVE = b"p", b"j", b"l"
 CARD, GONE, WHO = b"c", b"g", b"?"
-
-
-class _Who(Struct, frozen=True, array_like=True):
-    user: str
-    client: str
-    conn_info: bytes = b""
-    chan_info: bytes = b""
 
 
 class _Body(Struct, frozen=True, array_like=True):
@@ -29,7 +23,7 @@ class _Body(Struct, frozen=True, array_like=True):
 
     time: float
     data: bytes
-    who: _Who | None = None
+    who: Who | None = None
     tags: dict[str, str] = {}
 
 
@@ -43,32 +37,32 @@ class Card(Struct, frozen=True, array_like=True):
 
 _encoder = msgspec.msgpack.Encoder()
 _bodies = msgspec.msgpack.Decoder(_Body)
-_clients = msgspec.msgpack.Decoder(_Who)
+_clients = msgspec.msgpack.Decoder(Who)
 _cards = msgspec.msgpack.Decoder(Card)
 
 
 def encode_publication(publication: Publication, time: float) -> bytes:
-    info = None if publication.info is None else _who(publication.info)
+    info = None if publication.info is None else Who.of(publication.info)
     return PUBLICATION + _encoder.encode(_Body(time, publication.data, info, publication.tags))
 
 
 def decode_publication(message: bytes) -> Publication:
     """Raises `ValueError`, as all that decode here."""
     body = _bodies.decode(memoryview(message)[1:])
-    info = None if body.who is None else _info(body.who)
+    info = None if body.who is None else body.who.info()
     return Publication(body.data, 0, info, body.tags, body.time)
 
 
 def encode_join(info: ClientInfo) -> bytes:
-    return JOIN + _encoder.encode(_who(info))
+    return JOIN + _encoder.encode(Who.of(info))
 
 
 def encode_leave(info: ClientInfo) -> bytes:
-    return LEAVE + _encoder.encode(_who(info))
+    return LEAVE + _encoder.encode(Who.of(info))
 
 
 def decode_info(message: bytes) -> ClientInfo:
-    return _info(_clients.decode(memoryview(message)[1:]))
+    return _clients.decode(memoryview(message)[1:]).info()
 
 
 def encode_card(card: Card) -> bytes:
@@ -77,11 +71,3 @@ def encode_card(card: Card) -> bytes:
 
 def decode_card(message: bytes) -> Card:
     return _cards.decode(memoryview(message)[1:])
-
-
-def _who(info: ClientInfo) -> _Who:
-    return _Who(info.user, info.client, info.conn_info, info.chan_info)
-
-
-def _info(who: _Who) -> ClientInfo:
-    return ClientInfo(who.user, who.client, who.conn_info, who.chan_info)

@@ -9,15 +9,12 @@ way is bounded by those who send. And where TLS is asked for, nothing is said wi
 from __future__ import annotations
 
 import asyncio
-import socket
 import ssl
-from typing import Any
 from urllib.parse import ParseResult
 
 from nats.aio.transport import Transport
 
-KEEPALIVE = {"TCP_KEEPIDLE": 15, "TCP_KEEPINTVL": 5, "TCP_KEEPCNT": 3}
-"""After 15 s of silence, three probes 5 s apart; the names of Linux, passed over where a system lacks them."""
+from tidings.brokers.keepalive import keep_alive
 
 
 class Wire(Transport):
@@ -36,7 +33,7 @@ class Wire(Transport):
     async def connect(self, uri: ParseResult, buffer_size: int, connect_timeout: int) -> None:
         async with asyncio.timeout(connect_timeout):
             self._reader, self._writer = await asyncio.open_connection(uri.hostname, uri.port, limit=buffer_size)
-        _keep_alive(self._writer.get_extra_info("socket"))
+        keep_alive(self._writer.get_extra_info("socket"))
 
     async def connect_tls(
         self, uri: str | ParseResult, ssl_context: ssl.SSLContext, buffer_size: int, connect_timeout: int
@@ -90,13 +87,3 @@ class Wire(Transport):
         The streams' own waiting would last for ever when TLS has failed to begin.
         """
         await asyncio.sleep(0)
-
-
-def _keep_alive(connection: Any) -> None:
-    """Ask the kernel to find out about peers that are gone without a word."""
-    if connection is None:
-        return
-    connection.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
-    for name, value in KEEPALIVE.items():
-        if hasattr(socket, name):
-            connection.setsockopt(socket.IPPROTO_TCP, getattr(socket, name), value)

@@ -16,19 +16,11 @@ from collections.abc import Sequence
 import msgspec
 from msgspec import Struct
 
+from tidings.brokers.who import Who
 from tidings.model import ClientInfo, Publication
 
 PUBLICATION, JOIN, LEAVE = b"p", b"j", b"l"
 MICROSECONDS = 1_000_000
-
-
-class Who(Struct, frozen=True, array_like=True):
-    """A client."""
-
-    user: str
-    client: str
-    conn_info: bytes = b""
-    chan_info: bytes = b""
 
 
 class Body(Struct, frozen=True, array_like=True):
@@ -47,13 +39,13 @@ _clients = msgspec.msgpack.Decoder(Who)
 def encode_body(publication: Publication) -> bytes:
     """What is the publisher's of a publication; offset and time are not."""
     info = publication.info
-    return _encoder.encode(Body(publication.data, None if info is None else _who(info), publication.tags))
+    return _encoder.encode(Body(publication.data, None if info is None else Who.of(info), publication.tags))
 
 
 def decode_body(body: bytes, offset: int, microseconds: bytes) -> Publication:
     """Raises `ValueError` for what is no body."""
     content = _bodies.decode(body)
-    info = None if content.who is None else _info(content.who)
+    info = None if content.who is None else content.who.info()
     try:
         time = int(microseconds) / MICROSECONDS
     except OverflowError as error:
@@ -81,12 +73,12 @@ def decode_entry(entry: Sequence[object]) -> Publication:
 
 
 def encode_info(info: ClientInfo) -> bytes:
-    return _encoder.encode(_who(info))
+    return _encoder.encode(Who.of(info))
 
 
 def decode_info(data: bytes) -> ClientInfo:
     """Raises `ValueError`."""
-    return _info(_clients.decode(data))
+    return _clients.decode(data).info()
 
 
 def labelled(label: str, content: bytes) -> bytes:
@@ -99,11 +91,3 @@ def unlabelled(data: bytes) -> tuple[str, bytes]:
     """Raises `ValueError`."""
     length, _, rest = data.partition(b":")
     return rest[: int(length)].decode(), rest[int(length) :]
-
-
-def _who(info: ClientInfo) -> Who:
-    return Who(info.user, info.client, info.conn_info, info.chan_info)
-
-
-def _info(who: Who) -> ClientInfo:
-    return ClientInfo(who.user, who.client, who.conn_info, who.chan_info)

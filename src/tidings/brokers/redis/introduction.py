@@ -3,16 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-import socket
 from collections.abc import Callable
 
 from tidings.brokers.endpoints import Endpoint, named
+from tidings.brokers.keepalive import keep_alive
 from tidings.brokers.link import LineLost, OnLost
 from tidings.brokers.redis.address import Address, Credentials
 from tidings.brokers.redis.line import Line, Push, ReplyError, Word
-
-KEEPALIVE = {"TCP_KEEPIDLE": 15, "TCP_KEEPINTVL": 5, "TCP_KEEPCNT": 3}
-"""After 15 s of silence, three probes 5 s apart; the names of Linux, passed over where a system lacks them."""
 
 
 class Introduction:
@@ -50,7 +47,7 @@ class Introduction:
         transport, line = await asyncio.get_running_loop().create_connection(
             lambda: Line(on_push, on_lost), host, port, ssl=self._tls, server_hostname=name
         )
-        keep_alive(transport)
+        keep_alive(transport.get_extra_info("socket"))
         words: list[Word] = [b"HELLO", 3]
         if credentials.password:
             words += [b"AUTH", credentials.username or "default", credentials.password]
@@ -61,17 +58,6 @@ class Introduction:
             raise
         line.client_id = greeting[b"id"]
         return line
-
-
-def keep_alive(transport: asyncio.BaseTransport) -> None:
-    """Ask the kernel to find out about peers that are gone without a word."""
-    connection = transport.get_extra_info("socket")
-    if connection is None:
-        return
-    connection.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
-    for name, value in KEEPALIVE.items():
-        if hasattr(socket, name):
-            connection.setsockopt(socket.IPPROTO_TCP, getattr(socket, name), value)
 
 
 async def ask_sentinels(introduction: Introduction, address: Address) -> Endpoint:
