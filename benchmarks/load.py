@@ -5,11 +5,11 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 from types import TracebackType
-from typing import Self
+from typing import Protocol, Self
 
 import msgspec
 
-from benchmarks.servers import Server
+from benchmarks.workplace import Workplace
 
 ON_THEIR_WAY = 32
 """Connections that are being opened at a time, where nothing else is said."""
@@ -68,6 +68,25 @@ class Opened(msgspec.Struct, frozen=True):
         return self.cpu_seconds / self.seconds
 
 
+class Target(Protocol):
+    """What clients connect to, and what they say to it; see `benchmarks.servers.Server`."""
+
+    key: str
+    title: str
+    path: str
+    workplace: Workplace
+
+    @property
+    def ports(self) -> list[int]: ...
+
+    @property
+    def log(self) -> str: ...
+
+    def script(self, user: str, channel: str) -> list[str]: ...
+
+    def request(self, payloads: list[str], channel: str) -> bytes: ...
+
+
 class LoadError(Exception):
     """The server did something that a measure cannot go on with."""
 
@@ -79,7 +98,7 @@ class Load:
     """
 
     def __init__(
-        self, server: Server, connections: int, channel: str, *, says: Callable[[str], list[str]] | None = None
+        self, server: Target, connections: int, channel: str, *, says: Callable[[str], list[str]] | None = None
     ) -> None:
         self._server = server
         self._channel = channel

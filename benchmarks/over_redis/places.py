@@ -14,7 +14,7 @@ from typing import Any, ClassVar, Self, TypeVar
 import msgspec
 
 from benchmarks.machine import cpu_seconds, wait_until
-from benchmarks.servers import API_KEY, KEPT, Server, TidingsServer
+from benchmarks.servers import API_KEY, KEPT, TidingsServer
 from benchmarks.workplace import SOURCES, Workplace
 from tidings.testing.services import RedisServer
 
@@ -86,13 +86,13 @@ class Node(TidingsServer):
         return sum(float(line.split()[-1]) for line in found)
 
 
-class Nodes(Server):
-    """Several nodes as one server: clients take turns among them, publications go to the first."""
+class Nodes:
+    """Several nodes, as a `Target`: clients take turns among them, publications go to the first."""
 
     key, title, path = "nodes", "Tidings over Redis", TidingsServer.path
 
     def __init__(self, workplace: Workplace, redis: OwnRedis, count: int) -> None:
-        super().__init__(workplace)
+        self.workplace = workplace
         self.redis = redis
         self.nodes = [Node(workplace, redis, number) for number in range(count)]
         self._stack = ExitStack()
@@ -104,9 +104,6 @@ class Nodes(Server):
     @property
     def log(self) -> str:
         return "\n".join(node.log for node in self.nodes)
-
-    def command(self) -> list[str]:
-        raise NotImplementedError("nodes are started one by one")
 
     def script(self, user: str, channel: str) -> list[str]:
         return self.nodes[0].script(user, channel)
