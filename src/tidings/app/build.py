@@ -134,7 +134,9 @@ def _needed(module: str, extra: str) -> Iterator[None]:
     except ModuleNotFoundError as error:
         if error.name != module:
             raise
-        raise SettingsError(f'[broker] url needs the extra "{extra}": pip install "tidings[{extra}]".') from error
+        raise SettingsError(
+            f'[broker] url needs {module}: pip install "tidings[{extra}]", or ".[{extra}]" in a clone.'
+        ) from error
 
 
 def channel_options(namespace: str, options: Mapping[str, Any]) -> ChannelOptions:

@@ -121,7 +121,9 @@ class TestLong:
 def test_an_interrupted_test_has_not_passed(suite: Path):
     """Ctrl-C reaches the whole group, as in a terminal. The summary, the page and JUnit say which test it has ended."""
     (suite / "test_redis_event_subscriber.py").write_text(HANGS)
-    command = [sys.executable, "-c", COMMAND, "test", "--junit", "out.xml", "--html", "out.html", "--", "-s"]
+    # A shell without job control has its background ignore Ctrl-C, and whatever is started there.
+    heeding = f"import signal\nsignal.signal(signal.SIGINT, signal.default_int_handler)\n{COMMAND}"
+    command = [sys.executable, "-c", heeding, "test", "--junit", "out.xml", "--html", "out.html", "--", "-s"]
     with Process(command, directory=suite, output=suite / "output.txt") as run:
         run.line("sleeping", timeout=60)
         os.killpg(run.pid, signal.SIGINT)
