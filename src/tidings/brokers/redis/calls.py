@@ -7,7 +7,7 @@ may mean no.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Coroutine, Sequence
 from typing import Any
 
 from tidings.brokers.link import LineLost
@@ -109,7 +109,7 @@ class Calls:
 
     # Bounds.
 
-    async def _bounded(self, work: Any) -> Any:
+    async def _bounded(self, work: Coroutine[Any, Any, Any]) -> Any:
         if self._stopped:
             work.close()
             raise BrokerUnavailable(self._stopped)
@@ -119,7 +119,7 @@ class Calls:
         except TimeoutError:
             raise BrokerUnavailable(f"no answer within {self._timeout:g} s: {self._reason()}") from None
 
-    async def _publishing(self, work: Any, fate: Fate) -> Any:
+    async def _publishing(self, work: Coroutine[Any, Any, Any], fate: Fate) -> Any:
         if self._outstanding >= self._queue_limit and self._is_away():
             work.close()
             raise BrokerUnavailable(f"{self._outstanding} publications wait for the broker already: {self._reason()}")

@@ -7,6 +7,7 @@ has primaries, each with its share of the slots; the map of the slots is read ag
 from __future__ import annotations
 
 import asyncio
+from bisect import bisect_right
 from collections.abc import Callable, Collection, Iterable, Sequence
 from contextlib import suppress
 from typing import Any, Protocol
@@ -122,14 +123,19 @@ class SlotMap:
 
     def __init__(self, answer: Sequence[Sequence[Any]] = (), asked: Endpoint = ("", 0)) -> None:
         """Takes the answer to CLUSTER SLOTS. A primary without a host is the server that was asked."""
-        self._ranges = [
+        self._ranges = sorted(
             (int(first), int(last), ((primary[0] or b"").decode() or asked[0], int(primary[1])))
             for first, last, primary, *_ in answer
-        ]
+        )
+        self._firsts = [first for first, _, _ in self._ranges]
 
     def endpoint(self, of_slot: int) -> Endpoint | None:
         """The primary of a slot; None where nobody is known to have it."""
-        return next((endpoint for first, last, endpoint in self._ranges if first <= of_slot <= last), None)
+        index = bisect_right(self._firsts, of_slot) - 1  # every call asks, and a cluster may be in many pieces
+        if index < 0:
+            return None
+        _, last, endpoint = self._ranges[index]
+        return endpoint if of_slot <= last else None
 
     def endpoints(self) -> set[Endpoint]:
         return {endpoint for _, _, endpoint in self._ranges}

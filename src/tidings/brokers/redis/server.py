@@ -32,12 +32,12 @@ HEARING_FIRST = 1.0
 
 
 class Verbs:
-    """The pub/sub commands: the ordinary ones, or those of a cluster, where a channel lives on one server."""
+    """The commands of subscribers: the ordinary ones, or those of a cluster, where a channel lives on one server."""
 
     def __init__(self, *, sharded: bool) -> None:
         self.sharded = sharded
-        self.publish, self.subscribe, self.unsubscribe = (
-            (b"SPUBLISH", b"SSUBSCRIBE", b"SUNSUBSCRIBE") if sharded else (b"PUBLISH", b"SUBSCRIBE", b"UNSUBSCRIBE")
+        self.subscribe, self.unsubscribe = (
+            (b"SSUBSCRIBE", b"SUNSUBSCRIBE") if sharded else (b"SUBSCRIBE", b"UNSUBSCRIBE")
         )
 
     def groups(self, names: Iterable[str]) -> Iterator[list[str]]:
