@@ -73,7 +73,7 @@ lock: ## choose the newest versions anew: constraints.txt and tests/world/packag
 	rm -rf build/lock
 	$(PYTHON) -m venv build/lock
 	build/lock/bin/python -m pip install --quiet --upgrade pip
-	build/lock/bin/python -m pip install --quiet --editable '.[redis,nats,testing]' --group dev
+	build/lock/bin/python -m pip install --quiet --editable '.[redis,nats,otel,testing]' --group dev
 	echo '# Exact versions of all that `make test` installs. Written by `make lock`.' > constraints.txt
 	build/lock/bin/python -m pip freeze --all --exclude-editable --exclude setuptools >> constraints.txt
 	rm -rf build/lock tests/world/package-lock.json
@@ -98,7 +98,7 @@ clean: ## remove everything that the other targets made
 .venv/.dev: pyproject.toml constraints.txt | .venv/.made
 	@echo "Installing Tidings and what its tests need into .venv"
 	@$(PIP) pip
-	@$(PIP) --editable '.[redis,nats,testing]' --group dev
+	@$(PIP) --editable '.[redis,nats,otel,testing]' --group dev
 	@touch .venv/.base $@
 
 # Others' libraries, for `make bench-faults` alone.
