@@ -66,6 +66,7 @@ class Endpoint:
         """The outcome of the request after that, which somebody waits for."""
         self._called = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
+        self._is_cancelled = False
 
     def __repr__(self) -> str:
         return f"<Endpoint {shown(self.url)}, {len(self._keys or ())} keys>"
@@ -78,13 +79,23 @@ class Endpoint:
             self._task = asyncio.create_task(self._run(), name=f"keys of {self._source}")
 
     async def stop(self) -> None:
-        """Fetch no more. Who waits is told that there are no keys."""
+        """Fetch no more."""
+        self.cancel()
+        if self._task is not None:
+            await asyncio.wait([self._task])
+
+    def cancel(self) -> None:
+        """Begin to stop. Who waits is told that there are no keys."""
         if self._task is not None:
             self._task.cancel()
-            await asyncio.wait([self._task])
         for outcome in (self._current, self._next):
             if outcome is not None and not outcome.done():
                 outcome.set_result(False)
+        self._is_cancelled = True
+
+    @property
+    def is_stopped(self) -> bool:
+        return self._is_cancelled and (self._task is None or self._task.done())
 
     def refresh(self) -> None:
         """Fetch anew as soon as may be: somebody says that the keys have changed."""
@@ -102,9 +113,9 @@ class Endpoint:
         Raises `KeysUnavailable` when there is none, at once while the endpoint is known to be down. Cancelling stops
         the waiting only.
         """
-        self.start()
-        if self._is_done():
+        if self._is_cancelled:
             raise KeysUnavailable
+        self.start()
         outcome = self._awaited()
         try:
             async with asyncio.timeout(PATIENCE):
@@ -127,9 +138,6 @@ class Endpoint:
     def _may_try(self) -> bool:
         pause = self._breaker.deadline()
         return pause is None or self._clock.now() >= pause
-
-    def _is_done(self) -> bool:
-        return self._task is not None and self._task.done()
 
     # The one task.
 

@@ -7,7 +7,7 @@ Subscription tokens have a realm of their own where the settings say so; no key 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from typing import Protocol
 
 from msgspec import Struct
@@ -61,6 +61,8 @@ class Trust:
         self._hooks = hooks
         self._clock = clock or SystemClock()
         self._endpoints: dict[tuple[str, float], Endpoint] = {}
+        self._former: list[Endpoint] = []
+        """Those that nobody names any more, until their tasks have ended."""
         self._is_started = False
         self._replace(connection, subscription)
 
@@ -73,20 +75,23 @@ class Trust:
     async def stop(self) -> None:
         """Fetch no more keys."""
         self._is_started = False
-        await _stop(self._endpoints.values())
+        for endpoint in (*self._endpoints.values(), *self._former):
+            await endpoint.stop()
 
-    async def change(self, connection: Realm, subscription: Realm | None = None) -> None:
+    def change(self, connection: Realm, subscription: Realm | None = None) -> None:
         """Trust these from now on, and nobody else; keys that are fetched are fetched anew.
 
         What endpoints have told is kept for those that are still named. Raises `SettingsError`, and then nothing has
         changed.
         """
-        superfluous = self._replace(connection, subscription)
-        if self._is_started:
-            self.start()
+        self._former = [endpoint for endpoint in self._former if not endpoint.is_stopped]
+        for endpoint in self._replace(connection, subscription):
+            endpoint.cancel()
+            self._former.append(endpoint)
         for endpoint in self._endpoints.values():
             endpoint.refresh()
-        await _stop(superfluous)
+        if self._is_started:
+            self.start()
 
     def _replace(self, connection: Realm, subscription: Realm | None) -> list[Endpoint]:
         """Returns the endpoints that nobody names any more."""
@@ -144,8 +149,3 @@ class _Issuer(Struct, frozen=True):
 
 
 _ISSUER = Decoder(_Issuer)
-
-
-async def _stop(endpoints: Iterable[Endpoint]) -> None:
-    for endpoint in endpoints:
-        await endpoint.stop()
