@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager
+from collections.abc import Iterator
 from typing import Any
 
 import httpx2
@@ -43,15 +42,15 @@ def issuer(app: Issuer) -> Issuer:
     return app
 
 
-@asynccontextmanager
-async def serving(issuer: Issuer) -> AsyncIterator[TidingsNode]:
-    settings = {
-        "auth": {"jwks_url": issuer.url, "hmac_secret": SECRET},
-        "api": {"key": KEY},
-        "channels": CHANNELS,
-    }
-    async with TidingsNode(settings) as node:
+@pytest.fixture(scope="module")
+def node(app: Issuer) -> Iterator[TidingsNode]:
+    app.publish("a")
+    with TidingsNode(settings_of(jwks_url=app.url, hmac_secret=SECRET)) as node:
         yield node
+
+
+def settings_of(**auth: Any) -> dict[str, Any]:
+    return {"auth": auth, "api": {"key": KEY}, "channels": CHANNELS}
 
 
 def client(node: TidingsNode, token: str) -> Client:
@@ -76,9 +75,9 @@ async def metric(node: TidingsNode, name: str) -> float:
     return sum(float(line.rpartition(" ")[2]) for line in lines if line.startswith(name))
 
 
-async def test_published_keys_let_in_and_new_ones_too(issuer: Issuer) -> None:
+async def test_published_keys_let_in_and_new_ones_too(node: TidingsNode, issuer: Issuer) -> None:
     """Connections and subscriptions alike; a key of nobody's lets nobody in, and the operator reads its name."""
-    async with serving(issuer) as node, client(node, issuer.token("ada", "a")) as ada:
+    async with client(node, issuer.token("ada", "a")) as ada:
         await ada.subscribe("plain:one")
         issuer.publish("a", "b")
         await ada.subscribe("$plain:one", token=issuer.token("ada", "b", channel="$plain:one"))
@@ -90,22 +89,21 @@ async def test_published_keys_let_in_and_new_ones_too(issuer: Issuer) -> None:
         assert await metric(node, 'tidings_keys{source="auth"}') == 2
 
 
-async def test_forgers_do_not_hammer_the_issuer_nor_delay_anybody(issuer: Issuer) -> None:
+async def test_forgers_do_not_hammer_the_issuer_nor_delay_anybody(node: TidingsNode, issuer: Issuer) -> None:
     """A hundred of them wait together; whoever's key is known is let in meanwhile."""
-    async with serving(issuer) as node:
-        assert await outcome(node, issuer.token("ada", "a")) == (0, True)
-        before, began = issuer.asked, time.monotonic()
-        forged = issuer.token("eve", "nobody's")
-        eves = [asyncio.create_task(outcome(node, forged)) for _ in range(100)]
-        assert await outcome(node, issuer.token("ada", "a")) == (0, True)
-        assert set(await asyncio.gather(*eves)) == {(3500, False)}
-        assert issuer.asked - before <= 2 + (time.monotonic() - began) / INTERVAL
+    assert await outcome(node, issuer.token("ada", "a")) == (0, True)
+    before, began = issuer.asked, time.monotonic()
+    forged = issuer.token("eve", "nobody's")
+    eves = [asyncio.create_task(outcome(node, forged)) for _ in range(100)]
+    assert await outcome(node, issuer.token("ada", "a")) == (0, True)
+    assert set(await asyncio.gather(*eves)) == {(3500, False)}
+    assert issuer.asked - before <= 2 + (time.monotonic() - began) / INTERVAL
 
 
 async def test_a_server_that_starts_before_its_issuer(issuer: Issuer) -> None:
     """Starts; who has another key is let in, who would need the issuer's is told to come back, and then is let in."""
     issuer.app.kill()
-    async with serving(issuer) as node:
+    async with TidingsNode(settings_of(jwks_url=issuer.url, hmac_secret=SECRET)) as node:
         await asyncio.to_thread(node.process.line, "keys not fetched")
         assert await outcome(node, token("ada")) == (0, True)
         assert await outcome(node, issuer.token("ada", "a")) == (100, True)
@@ -118,27 +116,21 @@ async def test_a_server_that_starts_before_its_issuer(issuer: Issuer) -> None:
         assert await metric(node, 'tidings_keys_away{source="auth"}') == 0
 
 
-async def test_an_issuer_that_hangs_delays_nobody_who_is_known(issuer: Issuer) -> None:
+async def test_an_issuer_that_hangs_delays_nobody_who_is_known(node: TidingsNode, issuer: Issuer) -> None:
     """It holds up its own new keys alone."""
-    async with serving(issuer) as node:
-        assert await outcome(node, issuer.token("ada", "a")) == (0, True)
-        issuer.publish("b", mode="hanging")
-        waiting = asyncio.create_task(outcome(node, issuer.token("bob", "b")))
-        began = time.monotonic()
-        assert await outcome(node, issuer.token("ada", "a")) == (0, True)
-        assert not waiting.done() and time.monotonic() - began < TIMEOUT
-        waiting.cancel()
-
-
-def settings_of(issuer: Issuer, **auth: Any) -> dict[str, Any]:
-    return {"auth": auth, "api": {"key": KEY}, "channels": CHANNELS}
+    assert await outcome(node, issuer.token("ada", "a")) == (0, True)
+    issuer.publish("b", mode="hanging")
+    waiting = asyncio.create_task(outcome(node, issuer.token("bob", "b")))
+    began = time.monotonic()
+    assert await outcome(node, issuer.token("ada", "a")) == (0, True)
+    assert not waiting.done() and time.monotonic() - began < TIMEOUT
+    waiting.cancel()
 
 
 async def test_several_issuers_and_subscriptions_of_their_own(issuer: Issuer) -> None:
     """Each issuer lets in with its own keys alone, and subscription tokens have keys of their own."""
     other = "the secret of subscriptions, 32 characters"
     settings = settings_of(
-        issuer,
         hmac_secret=SECRET,
         issuers={"idp": {"issuer": "https://idp.test", "jwks_url": issuer.url, "claims": {"user": "/ids/tidings"}}},
         subscription={"hmac_secret": other},

@@ -115,7 +115,7 @@ class Tidings:
 
         Raises `SettingsError`, and then nothing has changed.
         """
-        given = settings if settings is None or isinstance(settings, Settings) else _settings(settings, None)
+        given = None if settings is None else await asyncio.to_thread(_settings, settings, None)
         return await self.renewal.reload(given)
 
     def _take(self, settings: Settings) -> None:
