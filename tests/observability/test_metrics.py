@@ -307,6 +307,9 @@ def test_the_documentation_lists_every_metric(metrics: Metrics):
         events.Dropped("c-1", "u-1", "news", "latest", 1),
         events.GapFound("news", filled=True, missing=1),
         events.BrokerLost("it is gone"),
+        events.TokenRefused("connection", "signature", "", "c-1", ""),
+        events.KeysFetched("auth", 1, 0, changed=True),
+        events.SettingsReloaded((), ()),
     ]:
         hooks.announce(fact)
     exposed = {}

@@ -34,7 +34,8 @@ PAUSE, LONGEST_PAUSE = 1.0, 15.0
 class Endpoint:
     """See the module. `source` is the section of the settings that names it, `ttl` is in seconds.
 
-    `interval` is the least time between two requests, and `timeout` how long one may take. It works once `start` was called in an event loop, and until `stop`.
+    `interval` is the least time between two requests, and `timeout` how long one may take. It works once `start` was
+    called in an event loop, and until `stop`.
     """
 
     def __init__(
