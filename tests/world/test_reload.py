@@ -4,20 +4,24 @@ from __future__ import annotations
 
 import asyncio
 import os
+import pty
 import signal
+import sys
+import time
 from collections.abc import Awaitable, Callable
+from pathlib import Path
 from typing import Any
 
 import httpx2
 import pytest
 from tests.world.backend import token
-from tests.world.command import PATIENCE
+from tests.world.command import PATIENCE, command, written
 from tests.world.settings import KEY, SECRET, SETTINGS
 from tests.world.test_workers import all_up, workers
 
 from tidings.testing import Client, RedisServer, TidingsNode
 from tidings.testing.clients import ConversationError
-from tidings.testing.services.node import toml
+from tidings.testing.services.node import environment, toml
 
 pytestmark = [pytest.mark.world, pytest.mark.L3]
 
@@ -76,6 +80,26 @@ async def test_one_process() -> None:
         await asyncio.to_thread(node.process.line, "settings not reloaded.*did you mean .*hmac_secret")
         assert await lets_in(node, SECOND)
         assert ada.is_open and not any(secret in line for line in node.process.lines for secret in (SECRET, SECOND))
+
+
+def test_a_terminal_that_is_closed(tmp_path: Path) -> None:
+    """Ends the server, as it ends every program: then SIGHUP means what it is named after."""
+    pid, terminal = pty.fork()
+    if pid == 0:
+        os.execve(
+            sys.executable, command("serve", "--config", written(SETTINGS, tmp_path), "--port", "0"), environment()
+        )
+    said = b""
+    while b"is listening" not in said:
+        said += os.read(terminal, 4096)
+    os.close(terminal)
+    deadline = time.monotonic() + PATIENCE
+    while (ended := os.waitpid(pid, os.WNOHANG))[0] == 0 and time.monotonic() < deadline:
+        time.sleep(0.02)
+    if not ended[0]:
+        os.kill(pid, signal.SIGKILL)
+        os.waitpid(pid, 0)
+    assert ended[0] == pid and os.waitstatus_to_exitcode(ended[1]) >= 0, said
 
 
 async def test_all_workers_and_those_that_come_later(redis: RedisServer) -> None:
