@@ -102,9 +102,11 @@ class Tidings:
 
     async def stop(self) -> None:
         """Send all clients away, finish what was begun, and let the broker go. A hub does not start again."""
-        await self.renewal.stop()
-        await self._trust.stop()
-        await self.node.stop()
+        try:
+            await self.node.stop()
+        finally:
+            await self.renewal.stop()
+            await self._trust.stop()
 
     async def reload(self, settings: Settings | Mapping[str, Any] | Path | str | None = None) -> Change:
         """Read the settings anew from where they came, or take the given ones; keys count at once.

@@ -106,6 +106,13 @@ def test_secrets_are_masked_in_every_table() -> None:
     assert " secret'" not in shown and shown.count("**********") == 3
 
 
+def test_what_an_address_has_behind_its_path_is_masked() -> None:
+    """Nor is it in the text of the settings."""
+    settings = load("[auth.issuers.a]\nissuer = 'a'\njwks_url = 'https://idp/jwks?apikey=secret'")
+    assert settings.shown()["auth"]["issuers"]["a"]["jwks_url"] == "https://idp/jwks?**********"
+    assert "apikey" not in repr(settings)
+
+
 ISSUER = "[auth.issuers.a]\nissuer = 'a'\nhmac_secret = 's'\n"
 
 
@@ -184,6 +191,7 @@ class TestSecretsInFiles:
             ),
             ("[api]\nkey_file = 'empty'", "[api] key_file: empty is empty."),
             ("[api]\nkey_file = 'bytes'", "[api] key_file: bytes cannot be read: it is not UTF-8 text."),
+            ('[auth]\nhmac_secret_file = "a\\u0000"', "[auth] hmac_secret_file: that is not the name of a file."),
             ("[auth]\nhmac_secret_file = 1", "[auth] hmac_secret_file must be a text in quotes, not 1."),
             (
                 "[auth]\nhmac_secret = 'x'\nhmac_secret_file = 'empty'",

@@ -102,6 +102,7 @@ class Settings:
             name: getattr(self, name).model_dump(mode="json") for name in SECTIONS if name != "channels"
         }
         sections["broker"]["url"] = _without_password(self.broker.url)
+        _mask_queries(sections["auth"])
         namespaces = {name: msgspec.to_builtins(own) for name, own in self.namespaces.items()}
         sections["channels"] = {**msgspec.to_builtins(self.channels), "namespaces": namespaces}
         return sections
@@ -138,6 +139,15 @@ def _section(name: str, values: Mapping[str, Any], layers: Sequence[Layer]) -> S
         return SECTIONS[name].model_validate(values.get(name, {}))
     except ValidationError as error:
         raise complaints.invalid(name, error, layers) from None
+
+
+def _mask_queries(auth: dict[str, Any]) -> None:
+    """Some issuers ask for a key of theirs in the address of what they publish."""
+    for key, value in auth.items():
+        if isinstance(value, dict):
+            _mask_queries(value)
+        elif key == "jwks_url":
+            auth[key] = re.sub(r"\?.+", f"?{MASK}", value)
 
 
 def _without_password(url: str) -> str:
