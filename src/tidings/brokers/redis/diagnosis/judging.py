@@ -7,10 +7,10 @@ from collections.abc import Callable
 from tidings.brokers.redis.address import Deployment
 from tidings.brokers.redis.diagnosis import keeping, talking
 from tidings.brokers.redis.diagnosis.facts import Facts, Server
-from tidings.brokers.redis.diagnosis.findings import Finding, Judging, Level
 from tidings.brokers.redis.diagnosis.reaching import because, cure
 from tidings.brokers.redis.diagnosis.refusals import permissions
 from tidings.brokers.redis.diagnosis.together import one_sentinel, together
+from tidings.findings import Finding, Judging, Level
 
 OLDEST, OLDEST_IN_CLUSTER = (6, 2), (7, 0)
 
