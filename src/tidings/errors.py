@@ -3,7 +3,8 @@
     Exception
     ├── TidingsError                 .code .message .temporary
     │   ├── InternalError            100, temporary: nothing is wrong with the request
-    │   │   └── BrokerUnavailable    100, temporary: the broker did not take or answer it
+    │   │   ├── BrokerUnavailable    100, temporary: the broker did not take or answer it
+    │   │   └── KeysUnavailable      100, temporary: nobody can tell whether the token is genuine
     │   ├── Unauthorized             101
     │   ├── UnknownChannel           102
     │   ├── PermissionDenied         103
@@ -58,6 +59,10 @@ class InternalError(TidingsError):
 
 class BrokerUnavailable(InternalError):
     """The broker did not answer in time, or its answer was lost."""
+
+
+class KeysUnavailable(InternalError):
+    """The keys that a token may be signed with cannot be fetched now. The client comes back."""
 
 
 class Unauthorized(TidingsError):

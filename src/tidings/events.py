@@ -128,3 +128,53 @@ class BrokerLost(Fact, frozen=True):
 
 class BrokerResumed(Fact, frozen=True):
     """The broker is reached again. What was missed in channels with history is being read."""
+
+
+class TokenRefused(Fact, frozen=True):
+    """A token was not accepted. `kind` is "connection" or "subscription", `reason` one of `gateway.signatures.Reason`.
+
+    `detail` is the name of the key or of the algorithm, where that is the reason; nothing else of the token.
+    """
+
+    kind: str
+    reason: str
+    detail: str
+    client: str
+    user: str
+
+
+class KeysFetched(Fact, frozen=True):
+    """A key set was fetched for the section `source` of the settings: `keys` are usable, `ignored` others are not.
+
+    `changed` says whether these are other keys than before.
+    """
+
+    source: str
+    keys: int
+    ignored: int
+    changed: bool
+
+
+class KeysUnreachable(Fact, frozen=True):
+    """A key set could not be fetched; `kept` keys of the last one that could still count."""
+
+    source: str
+    url: str
+    reason: str
+    kept: int
+
+
+class SettingsReloaded(Fact, frozen=True):
+    """Settings were read anew. `changed` are those that count from now on, `restart` those that would need a restart.
+
+    Each is named as in "[auth] hmac_secret", without its value.
+    """
+
+    changed: tuple[str, ...]
+    restart: tuple[str, ...]
+
+
+class SettingsRefused(Fact, frozen=True):
+    """Settings were read anew and cannot be; everything stays as it was."""
+
+    reason: str

@@ -25,6 +25,7 @@ def self_signed(directory: Path) -> Path:
         .add_extension(this_machine, critical=False)
         .sign(key, hashes.SHA256())
     )
+    directory.mkdir(exist_ok=True)
     file = directory / "certificate.pem"
     file.write_bytes(
         key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()) + certificate.public_bytes(Encoding.PEM)

@@ -15,9 +15,9 @@ from tidings.channels.options import ChannelOptions
 from tidings.clock import Clock, SystemClock
 from tidings.errors import SettingsError
 from tidings.gateway.application import Application, NoApplication
+from tidings.gateway.keys import Trust, Verifies
 from tidings.gateway.node import Limits, Node
 from tidings.gateway.session import Policy, Rules
-from tidings.gateway.tokens import Verifier
 from tidings.gateway.transports.base import TransportTerms
 from tidings.hooks import Hooks
 
@@ -33,12 +33,14 @@ def node(
     clock: Clock | None = None,
     carrier: Broker | None = None,
     version: str = "",
+    verifier: Verifies | None = None,
 ) -> Node:
     """A node as the settings want it, not yet started.
 
-    `carrier` is the broker, where it is not the one that the settings name. Raises `SettingsError`.
+    `carrier` is the broker, where it is not the one that the settings name; `verifier` likewise. Raises
+    `SettingsError`.
     """
-    clock = clock or SystemClock()
+    clock, hooks = clock or SystemClock(), hooks or Hooks()
     is_shared = carrier is not None
     carrier = carrier or broker(settings, clock)
     capabilities.check(settings, carrier)
@@ -46,9 +48,9 @@ def node(
     policy = Policy(
         rules=rules(settings),
         namespaces=Namespaces(settings.channels, settings.namespaces),
-        verifier=Verifier(settings.auth.rules),
+        verifier=verifier or trust(settings, hooks, clock),
         handlers=application or NoApplication(),
-        hooks=hooks or Hooks(),
+        hooks=hooks,
         version=version,
     )
     return Node(
@@ -67,6 +69,11 @@ def node(
         drain_timeout=settings.server.drain_timeout,
         alone=isinstance(carrier, MemoryBroker) and not is_shared,
     )
+
+
+def trust(settings: Settings, hooks: Hooks, clock: Clock) -> Trust:
+    """Who may sign tokens, as the settings want it."""
+    return Trust(settings.auth.connections, settings.auth.subscriptions, hooks=hooks, clock=clock)
 
 
 def rules(settings: Settings) -> Rules:

@@ -15,6 +15,7 @@ from types import FrameType
 
 import uvicorn
 
+from tidings.app.renewal import Certificate
 from tidings.app.settings import Settings
 from tidings.app.tidings import Tidings
 from tidings.errors import SettingsError
@@ -24,6 +25,9 @@ from tidings.version import __version__
 
 LOGGER = logging.getLogger("tidings")
 SIGNALS = (signal.SIGINT, signal.SIGTERM)
+HANGUP: signal.Signals | None = getattr(signal, "SIGHUP", None)
+"""Means that the settings are to be read anew. Windows has no such signal."""
+
 GARBAGE_THRESHOLD = 10_000
 """New objects between two looks for garbage."""
 
@@ -47,10 +51,14 @@ class Server(uvicorn.Server):
         super().__init__(config(hub, hub.settings))
         self._hub = hub
         self._on_ready = on_ready
+        self._has_terminal = has_terminal()
 
     @contextlib.contextmanager
     def capture_signals(self) -> Generator[None, None, None]:
-        before = {number: signal.signal(number, self.handle_exit) for number in self.signals}
+        handlers = dict.fromkeys(self.signals, self.handle_exit)
+        if HANGUP is not None:
+            handlers[HANGUP] = self.handle_hangup
+        before = {number: signal.signal(number, handler) for number, handler in handlers.items()}
         try:
             yield
         finally:
@@ -62,7 +70,15 @@ class Server(uvicorn.Server):
             os._exit(128 + sig)
         self.should_exit = True
 
+    def handle_hangup(self, sig: int, frame: FrameType | None) -> None:
+        """Read the settings anew; unless it means what it is named after, and the terminal is gone."""
+        if self._has_terminal and not has_terminal():
+            self.handle_exit(sig, frame)
+        else:
+            self._hub.renewal.hasten()
+
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        self._hub.renewal.own(Certificate(self.config.ssl) if self.config.ssl else None)
         # uvicorn would start it as well, and make a traceback of a broker that is away.
         await self._hub.start()
         await super().startup(sockets)
@@ -85,6 +101,11 @@ def _collect_less() -> None:
     gc.collect()
     gc.freeze()
     gc.set_threshold(GARBAGE_THRESHOLD, 20, 20)
+
+
+def has_terminal() -> bool:
+    """Whether somebody sits in front of this process."""
+    return os.isatty(0)
 
 
 def open_many_files() -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from functools import partial
 
 from starlette.routing import BaseRoute, WebSocketRoute
@@ -17,14 +17,15 @@ from tidings.observability import health, metrics
 from tidings.version import __version__
 
 
-def routes(node: Node, settings: Settings, hooks: Hooks, counted: metrics.Metrics) -> Iterator[BaseRoute]:
+def routes(
+    node: Node, settings: Settings, hooks: Hooks, counted: metrics.Metrics, *, api_key: Callable[[], str]
+) -> Iterator[BaseRoute]:
+    """`api_key` returns the key of the HTTP API, which may change."""
     terms = build.terms(settings)
     yield WebSocketRoute("/connection/websocket", WebSocketEndpoint(node, terms))
     if settings.diagnostics.echo:
         yield WebSocketRoute("/connection/echo", EchoEndpoint(terms))
-    yield from api.routes(
-        node, key=settings.api.secret, insecure=settings.api.insecure, error_mode=settings.api.error_mode
-    )
+    yield from api.routes(node, key=api_key, insecure=settings.api.insecure, error_mode=settings.api.error_mode)
     yield metrics.route(counted)
     yield from health.routes({"node": partial(_stays, node), "broker": partial(_reaches_broker, node)}, __version__)
 

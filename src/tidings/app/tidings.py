@@ -17,6 +17,8 @@ from tidings.app.application import ChannelHandlers, HandledApplication
 from tidings.app.handlers import Function, Handler
 from tidings.app.patterns import Pattern
 from tidings.app.publishing import publish
+from tidings.app.renewal import Renewal
+from tidings.app.renewal.differences import Change
 from tidings.app.replies import SubscribeReply
 from tidings.app.routes import routes
 from tidings.app.settings import Settings
@@ -69,6 +71,7 @@ class Tidings:
         self._application = HandledApplication()
         clock = clock or SystemClock()
         self._broker = build.broker(self.settings, clock)
+        self._trust = build.trust(self.settings, self.hooks, clock)
         self.node = build.node(
             self.settings,
             application=self._application,
@@ -76,11 +79,14 @@ class Tidings:
             clock=clock,
             carrier=self._broker,
             version=__version__,
+            verifier=self._trust,
         )
+        self.renewal = Renewal(self.settings, self._trust, self.hooks, self._take)
         self.metrics = Metrics(__version__, users=lambda: len(self.node.users), channels=self.node.hub.channels)
         self.hooks.listen(self.metrics)
         self.hooks.listen(LogListener(self.node.clock))
-        served = [*routes(self.node, self.settings, self.hooks, self.metrics), *extra_routes]
+        own = routes(self.node, self.settings, self.hooks, self.metrics, api_key=lambda: self.settings.api.secret)
+        served = [*own, *extra_routes]
         self._router = Router(served, lifespan=self.lifespan)
 
     def __repr__(self) -> str:
@@ -91,10 +97,29 @@ class Tidings:
     async def start(self) -> None:
         """Start, unless it has been started. Raises `BrokerUnavailable`."""
         await self.node.start()
+        self._trust.start()
+        await self.renewal.start()
 
     async def stop(self) -> None:
         """Send all clients away, finish what was begun, and let the broker go. A hub does not start again."""
+        await self.renewal.stop()
+        await self._trust.stop()
         await self.node.stop()
+
+    async def reload(self, settings: Settings | Mapping[str, Any] | Path | str | None = None) -> Change:
+        """Read the settings anew from where they came, or take the given ones; keys count at once.
+
+        What may change while the hub runs is all of `[auth]` and the key of the API; under `tidings serve` also the
+        certificate and the level of the log. Everything else stays as it is, and is named in `restart` of what this
+        returns. Files are watched anyway, so there is no need to call this when one of them has changed.
+
+        Raises `SettingsError`, and then nothing has changed.
+        """
+        given = settings if settings is None or isinstance(settings, Settings) else _settings(settings, None)
+        return await self.renewal.reload(given)
+
+    def _take(self, settings: Settings) -> None:
+        self.settings = settings
 
     async def __aenter__(self) -> Self:
         await self.start()
@@ -128,6 +153,7 @@ class Tidings:
             await asyncio.sleep(START_PAUSE)
             with suppress(BrokerUnavailable):
                 await self.start()
+        await self.start()  # Somebody may have asked for the node alone, and found the broker.
         self.hooks.announce(events.BrokerResumed())
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:

@@ -41,7 +41,7 @@ def serve(
     bound = lifecycle.bind(settings.server.host, settings.server.port)
     base = settings.server.url(bound.getsockname()[1])
 
-    def make_hub() -> Tidings:
+    def make_hub(settings: Settings) -> Tidings:
         return Tidings(settings=settings, extra_routes=playground.page(settings, base) if demo else ())
 
     def on_ready() -> None:
@@ -50,7 +50,7 @@ def serve(
     if settings.server.workers > 1:
         several.serve(settings, make_hub, bound, on_ready)
     else:
-        lifecycle.serve(make_hub(), bound, on_ready)
+        lifecycle.serve(make_hub(settings), bound, on_ready)
 
 
 def _welcome(settings: Settings, base: str, *, demo: bool) -> None:

@@ -65,7 +65,10 @@ def token(
     A connection token says who a client is; with --channel it is a subscription token, which lets that user into that
     one channel.
     """
-    secret = Settings.load(config).auth.hmac_secret.get_secret_value()
+    auth = Settings.load(config).auth
+    apart = channel is not None and auth.subscriptions is not None
+    secret = (auth.subscription if apart else auth).hmac_secret.get_secret_value()
     if not secret:
-        raise SettingsError("there is no [auth] hmac_secret to sign with; `tidings config init` makes one.")
+        section = "[auth.subscription]" if apart else "[auth]"
+        raise SettingsError(f"there is no {section} hmac_secret to sign with; `tidings config init` makes one.")
     print(mint(secret, user=user, ttl=ttl, channel=channel or "", info=(info or "").encode(), now=time.time()))

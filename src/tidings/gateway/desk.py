@@ -16,6 +16,7 @@ from tidings.gateway.session.steps import (
     CountPresence,
     Deliver,
     Enter,
+    Learn,
     Open,
     Publish,
     Question,
@@ -58,6 +59,8 @@ async def _ask(question: Question, asker: A, premises: Premises[A]) -> object:
     match question:
         case Authenticate(request, grant):
             return await application.connect(asker.client, request, grant)
+        case Learn(source):
+            await source.learn()
         case Enter(user):
             return await _enter(user, asker, premises)
         case Open(wishes):

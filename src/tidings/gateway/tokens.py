@@ -19,17 +19,31 @@ from msgspec import UNSET, Meta, Raw, Struct, UnsetType, json
 
 from tidings.channels.options import Override
 from tidings.errors import TokenExpired
+from tidings.gateway.claims import STANDARD, ClaimNames, Renaming
 from tidings.gateway.grants import ConnectionGrant, SubscriptionGrant
-from tidings.gateway.signatures import InvalidToken, Keys, Signatures, sign
+from tidings.gateway.signatures import InvalidToken, Keys, KeySource, KeyUnknown, Reason, Signatures, sign
 
-__all__ = ["InvalidToken", "Keys", "SubscriptionClaims", "TokenRules", "Verifier", "mint"]
+__all__ = ["InvalidToken", "KeyUnknown", "Keys", "Reason", "SubscriptionClaims", "TokenRules", "Verifier", "mint"]
 
 
 class TokenRules(Keys, frozen=True):
-    """Which tokens are accepted: signed with one of the keys, and for this audience, by this issuer, where set."""
+    """Which tokens are accepted: signed with one of the keys, and for this audience, by this issuer, where set.
+
+    Further keys are those that are found at `jwks_url` and kept for `jwks_ttl` seconds. `section` is where all this
+    stands in the settings.
+    """
 
     audience: str = ""
     issuer: str = ""
+    jwks_url: str = ""
+    jwks_ttl: float = 3600.0
+    claims: ClaimNames = STANDARD
+    section: str = "auth"
+
+    @property
+    def has_keys(self) -> bool:
+        """Whether anybody can sign a token that is accepted."""
+        return bool(self.jwks_url) or any(getattr(self, name) for name in Keys.__struct_fields__)
 
 
 class SubscriptionClaims(Struct, frozen=True):
@@ -45,11 +59,12 @@ class SubscriptionClaims(Struct, frozen=True):
 
 
 class Verifier:
-    """Turns tokens into grants. Raises `SettingsError` when a key cannot be used."""
+    """Turns tokens into grants; `source` has the keys that are fetched. Raises `SettingsError` for a useless key."""
 
-    def __init__(self, rules: TokenRules) -> None:
+    def __init__(self, rules: TokenRules, source: KeySource | None = None) -> None:
         self._rules = rules
-        self._signatures = Signatures(rules)
+        self._signatures = Signatures(rules, section=rules.section, source=source)
+        self._renaming = Renaming(rules.claims) if rules.claims != STANDARD else None
 
     def connection(self, token: str, now: float) -> ConnectionGrant:
         """Who the holder is. Raises `InvalidToken` or `TokenExpired`."""
@@ -58,7 +73,7 @@ class Verifier:
             self._check(claims, now)
             return claims.grant()
         except (ValueError, RecursionError) as error:
-            raise InvalidToken("not the claims of a connection token") from error
+            raise InvalidToken(Reason.CLAIMS) from error
 
     def subscription(self, token: str, now: float) -> SubscriptionClaims:
         """What the holder may subscribe to. Raises `InvalidToken` or `TokenExpired`."""
@@ -67,18 +82,19 @@ class Verifier:
             self._check(claims, now)
             return SubscriptionClaims(claims.channel, claims.sub, claims.client, claims.grant())
         except (ValueError, RecursionError) as error:
-            raise InvalidToken("not the claims of a subscription token") from error
+            raise InvalidToken(Reason.CLAIMS) from error
 
     def _payload(self, token: str) -> str:
         # As text: what is passed on undecoded (info, data, meta) would otherwise never be checked to be UTF-8.
-        return self._signatures.payload(token).decode()
+        payload = self._signatures.payload(token)
+        return (payload if self._renaming is None else self._renaming.standard(payload)).decode()
 
     def _check(self, claims: _Claims, now: float) -> None:
         """First what no new token of the same kind would mend, then the time."""
         if self._rules.audience and self._rules.audience not in claims.audiences():
-            raise InvalidToken("for somebody else")
+            raise InvalidToken(Reason.AUDIENCE)
         if self._rules.issuer and claims.iss != self._rules.issuer:
-            raise InvalidToken("from somebody else")
+            raise InvalidToken(Reason.ISSUER)
         if claims.exp is not UNSET and now >= claims.exp:
             raise TokenExpired
         if claims.nbf is not UNSET and now < claims.nbf:
@@ -178,7 +194,7 @@ class _ConnectionClaims(_Claims, frozen=True):
 
     def grant(self) -> ConnectionGrant:
         if self.channel is not UNSET:
-            raise InvalidToken("a subscription token")
+            raise InvalidToken(Reason.PURPOSE)
         expire_at = self.expiry()
         return ConnectionGrant(
             user=self.sub,

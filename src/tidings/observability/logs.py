@@ -95,6 +95,11 @@ class LogListener:
             events.ConnectionRefused: self._refused,
             events.Dropped: self._dropped,
             events.GapFound: self._gap,
+            events.TokenRefused: self._refused_token,
+            events.KeysFetched: self._fetched_keys,
+            events.KeysUnreachable: self._missed_keys,
+            events.SettingsReloaded: self._reloaded,
+            events.SettingsRefused: self._refused_settings,
         }
 
     def __call__(self, fact: Fact) -> None:
@@ -127,6 +132,33 @@ class LogListener:
 
     def _resumed(self, fact: events.BrokerResumed) -> None:
         self._write(INFO, "broker resumed", fact, "")
+
+    def _refused_token(self, fact: events.TokenRefused) -> None:
+        # Tokens run out all day long, and clients bring new ones.
+        if fact.reason == "expired":
+            self._routine(fact)
+        else:
+            self._write(INFO, "token refused", fact, (fact.kind, fact.reason))
+
+    def _fetched_keys(self, fact: events.KeysFetched) -> None:
+        if not fact.keys:
+            self._write(WARNING, "no usable key published", fact, fact.source)
+        elif fact.changed:
+            self._write(INFO, "keys fetched", fact, fact.source)
+        else:
+            self._routine(fact)
+
+    def _missed_keys(self, fact: events.KeysUnreachable) -> None:
+        self._write(WARNING, "keys not fetched", fact, fact.source)
+
+    def _reloaded(self, fact: events.SettingsReloaded) -> None:
+        # Never suppressed, like what follows: it happens when an operator acts, who wants to see what comes of it.
+        LOGGER.info(Line("settings reloaded", {"changed": ", ".join(fact.changed) or "nothing"}))
+        if fact.restart:
+            LOGGER.warning(Line(f"needs a restart: {', '.join(fact.restart)}"))
+
+    def _refused_settings(self, fact: events.SettingsRefused) -> None:
+        LOGGER.error(Line("settings not reloaded, all stays as it was", {"reason": fact.reason}))
 
     def _routine(self, fact: Fact) -> None:
         if LOGGER.isEnabledFor(DEBUG):

@@ -63,7 +63,10 @@ class Counter:
 
 
 class Gauge(Counter):
-    """What also shrinks: `add` a negative amount."""
+    """What also shrinks: `add` a negative amount, or `set` what it is."""
+
+    def set(self, value: float, *labels: str) -> None:
+        self._values[labels] = value
 
     def collect(self) -> Metric:
         family = GaugeMetricFamily(*self._about, labels=self._labels)

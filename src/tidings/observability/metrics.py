@@ -66,6 +66,13 @@ class Metrics:
         self._losses = measures.counter("tidings_broker_losses", "How often the broker could not be reached any more.")
         self._absence = measures.gauge("tidings_broker_away", "Whether the broker cannot be reached now.")
         self._absence.add(0)
+        self._tokens = measures.counter("tidings_tokens_refused", "Tokens that were refused.", "kind", "reason")
+        self._fetches = measures.counter("tidings_key_fetches", "Requests for key sets.", "source", "outcome")
+        self._keys = measures.gauge("tidings_keys", "Usable keys of the last key set that came.", "source")
+        self._keys_away = measures.gauge(
+            "tidings_keys_away", "Whether the last request for a key set failed.", "source"
+        )
+        self._reloads = measures.counter("tidings_reloads", "How often settings were read anew.", "outcome")
         self._counts: Mapping[type[Fact], Callable[[Any], None]] = {
             events.ConnectionOpened: self._opened,
             events.ConnectionClosed: self._closed,
@@ -78,6 +85,11 @@ class Metrics:
             events.GapFound: self._gap,
             events.BrokerLost: self._lost,
             events.BrokerResumed: self._resumed,
+            events.TokenRefused: self._refused_token,
+            events.KeysFetched: self._fetched_keys,
+            events.KeysUnreachable: self._missed_keys,
+            events.SettingsReloaded: self._reloaded,
+            events.SettingsRefused: self._refused_settings,
         }
 
     # In: facts.
@@ -131,6 +143,24 @@ class Metrics:
 
     def _resumed(self, fact: events.BrokerResumed) -> None:
         self._absence.add(-1)
+
+    def _refused_token(self, fact: events.TokenRefused) -> None:
+        self._tokens.add(1, fact.kind, fact.reason)
+
+    def _fetched_keys(self, fact: events.KeysFetched) -> None:
+        self._fetches.add(1, fact.source, "ok")
+        self._keys.set(fact.keys, fact.source)
+        self._keys_away.set(0, fact.source)
+
+    def _missed_keys(self, fact: events.KeysUnreachable) -> None:
+        self._fetches.add(1, fact.source, "failed")
+        self._keys_away.set(1, fact.source)
+
+    def _reloaded(self, fact: events.SettingsReloaded) -> None:
+        self._reloads.add(1, "restart_needed" if fact.restart else "ok")
+
+    def _refused_settings(self, fact: events.SettingsRefused) -> None:
+        self._reloads.add(1, "refused")
 
     # Out: to Prometheus.
 

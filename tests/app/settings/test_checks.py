@@ -43,11 +43,6 @@ SCHEMES = (
         ("[server]\ntls_key = 'a.pem'", "[server] tls_key needs tls_certificate; set both or neither."),
         ("[broker]\nurl = 'redsi://:pw@h'", f"[broker] url must begin with one of {SCHEMES}, not with redsi://."),
         ("[broker]\nurl = 'localhost:6379'", f"[broker] url must begin with one of {SCHEMES}."),
-        (
-            "[auth]\njwks_url = 'https://a.example/jwks'",
-            "[auth] jwks_url must stay empty, because this version does not fetch keys; "
-            "set rsa_public_key, ecdsa_public_key or eddsa_public_key.",
-        ),
         ("[auth]\nrsa_public_key = 'x'", "[auth] rsa_public_key must be an RSA public key in PEM."),
         ("[auth]\necdsa_public_key = 'x'", "[auth] ecdsa_public_key must be an ECDSA public key in PEM."),
         ("[auth]\neddsa_public_key = 'x'", "[auth] eddsa_public_key must be an EdDSA public key in PEM."),

@@ -18,6 +18,21 @@ from tidings.gateway.tokens import TokenRules
 
 pytestmark = pytest.mark.core
 
+SIGNER = {
+    "hmac_secret": "",
+    "hmac_secret_file": "",
+    "previous_hmac_secret": "",
+    "previous_hmac_secret_file": "",
+    "rsa_public_key": "",
+    "ecdsa_public_key": "",
+    "eddsa_public_key": "",
+    "jwks_url": "",
+    "jwks_ttl": 3600.0,
+    "audience": "",
+    "issuer": "",
+    "claims": {"user": "sub", "info": "info", "meta": "meta", "channels": "channels"},
+    "issuers": {},
+}
 DEFAULTS = {
     "server": {
         "host": "127.0.0.1",
@@ -35,17 +50,8 @@ DEFAULTS = {
         "publish_queue_limit": 10000,
         "lease": 30.0,
     },
-    "auth": {
-        "hmac_secret": "",
-        "previous_hmac_secret": "",
-        "rsa_public_key": "",
-        "ecdsa_public_key": "",
-        "eddsa_public_key": "",
-        "jwks_url": "",
-        "audience": "",
-        "issuer": "",
-    },
-    "api": {"key": "", "insecure": False, "error_mode": ""},
+    "auth": {**SIGNER, "subscription": SIGNER},
+    "api": {"key": "", "key_file": "", "insecure": False, "error_mode": ""},
     "client": {
         "insecure": False,
         "anonymous": False,

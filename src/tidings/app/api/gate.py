@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from hmac import compare_digest
 from urllib.parse import parse_qsl
 
@@ -10,17 +10,21 @@ from starlette.types import Scope
 
 
 class Gate:
-    """Knows the key, which is UTF-8 on the wire. Without a key nobody is let in, unless the gate is `insecure`."""
+    """Knows the key, which is UTF-8 on the wire. Without a key nobody is let in, unless the gate is `insecure`.
 
-    def __init__(self, key: str, *, insecure: bool) -> None:
-        self._key = key.encode()
+    A key that may change is given as a function that returns the present one.
+    """
+
+    def __init__(self, key: str | Callable[[], str], *, insecure: bool) -> None:
+        self._key = key if callable(key) else lambda: key
         self._insecure = insecure
 
     def admits(self, scope: Scope) -> bool:
         if self._insecure:
             return True
+        key = self._key().encode()
         # The time that this takes says nothing of how much of a wrong key is right.
-        return bool(self._key) and any(compare_digest(given, self._key) for given in _keys(scope))
+        return bool(key) and any(compare_digest(given, key) for given in _keys(scope))
 
 
 def _keys(scope: Scope) -> Iterator[bytes]:

@@ -40,7 +40,7 @@ _encode = msgspec.json.Encoder().encode
 def routes(
     node: Node,
     *,
-    key: str,
+    key: str | Callable[[], str],
     insecure: bool = False,
     error_mode: str = "",
     rpc: Mapping[str, Handler] = {},

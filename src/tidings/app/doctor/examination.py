@@ -15,7 +15,8 @@ from tidings.app import build, lifecycle
 from tidings.app.doctor import carrier, certificates, configuration, listening, machine, roundtrip, service
 from tidings.app.doctor.listening import Occupant
 from tidings.app.settings import Settings
-from tidings.app.settings.sections import Auth, Client, Limits, Proxies, Server
+from tidings.app.settings.auth import Auth
+from tidings.app.settings.sections import Client, Limits, Proxies, Server
 from tidings.app.tidings import Tidings
 from tidings.errors import TidingsError
 from tidings.findings import Finding, Judging, Level
@@ -94,6 +95,8 @@ async def _trial(settings: Settings) -> AsyncIterator[Finding]:
         client=Client(),
         limits=Limits(),
         proxy=Proxies(),
+        files=(),
+        again=None,
     )
     bound = lifecycle.bind(trial.server.host, 0)
     ready = asyncio.Event()

@@ -10,11 +10,10 @@ from collections.abc import Iterator, Mapping
 
 from tidings.app.settings.complaints import given, heading
 from tidings.app.settings.layers import Place
-from tidings.app.settings.sections import Auth, Broker, Client, Limits, Proxies, Server
+from tidings.app.settings.sections import Broker, Client, Limits, Proxies, Server
 from tidings.channels.options import ChannelOptions
 from tidings.errors import SettingsError
 from tidings.gateway.origins import EVERYONE
-from tidings.gateway.signatures import Keys, Signatures
 
 Objection = tuple[Place, str]
 
@@ -43,20 +42,6 @@ def check_broker(broker: Broker) -> Iterator[Objection]:
         # Not the whole URL: it may hold a password.
         instead = f", not with {scheme}://" if scheme else ""
         yield _objection(("broker", "url"), f"must begin with one of {known}{instead}")
-
-
-def check_auth(auth: Auth) -> Iterator[Objection]:
-    if auth.jwks_url:
-        yield _objection(
-            ("auth", "jwks_url"),
-            "must stay empty, because this version does not fetch keys; "
-            "set rsa_public_key, ecdsa_public_key or eddsa_public_key",
-        )
-    for field in Keys.__struct_fields__:
-        try:
-            Signatures(Keys(**{field: getattr(auth.rules, field)}))
-        except SettingsError as error:
-            yield ("auth", field), error.message
 
 
 def check_client(client: Client) -> Iterator[Objection]:

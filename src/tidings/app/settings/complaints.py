@@ -9,15 +9,14 @@ import json
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from difflib import get_close_matches
-from typing import Any
+from typing import Any, get_args, get_origin
 
 from pydantic import SecretStr, ValidationError
 from pydantic_core import ErrorDetails
 
-from tidings.app.settings.channels import Namespace
 from tidings.app.settings.fields import Section
 from tidings.app.settings.layers import Layer, Place, find, origin
-from tidings.app.settings.sections import SECTIONS, Proxy
+from tidings.app.settings.sections import SECTIONS
 from tidings.errors import SettingsError
 
 SHOWN_LENGTH = 60
@@ -89,6 +88,8 @@ def _meant(place: Place, value: Any) -> str:
     if section == ["channels"] and isinstance(value, Mapping):
         return heading(("channels", "namespaces", key))
     known = _model(place[:-1]).model_fields
+    if "issuers" in known and isinstance(value, Mapping) and not get_close_matches(key, known):
+        return heading((*section, "issuers", key))
     homes = _sections_with(key)
     if homes and not get_close_matches(key, known):
         return f"[{homes[0]}] {key}"
@@ -114,9 +115,13 @@ def _instead(place: Place, value: Any) -> str:
 
 
 def _model(section: Place) -> type[Section]:
-    if len(section) == 1:
-        return SECTIONS[section[0]]
-    return Proxy if section[0] == "proxy" else Namespace
+    """What the table at a place has to be; of a table of named tables, what each of these has to be."""
+    annotation: Any = SECTIONS[section[0]]
+    for part in section[1:]:
+        is_named = get_origin(annotation) is dict
+        annotation = get_args(annotation)[1] if is_named else annotation.model_fields[part].annotation
+    model: type[Section] = get_args(annotation)[1] if get_origin(annotation) is dict else annotation
+    return model
 
 
 def _sections_with(key: str) -> list[str]:

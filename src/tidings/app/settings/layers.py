@@ -44,11 +44,11 @@ class File:
     """A TOML file. Raises `SettingsError` where it cannot be read or is not TOML."""
 
     def __init__(self, path: Path) -> None:
-        self._path = path
+        self.path = path
         self.values: Table = _toml(path)
 
     def name(self, place: Place) -> str:
-        return str(self._path)
+        return str(self.path)
 
 
 class Environment:

@@ -10,9 +10,9 @@ from typing import Annotated, Literal
 
 from pydantic import Field, SecretStr
 
+from tidings.app.settings.auth import Auth
 from tidings.app.settings.channels import Channels
 from tidings.app.settings.fields import Amount, Count, Duration, Seconds, Section, Words
-from tidings.gateway.tokens import TokenRules
 
 NO_SECRET = SecretStr("")
 
@@ -49,36 +49,11 @@ class Broker(Section):
     lease: Duration = Field(default=30.0, description="How long a node counts as alive after its last sign of life.")
 
 
-class Auth(Section):
-    """Who may connect: with a token signed by one of these keys."""
-
-    hmac_secret: SecretStr = Field(default=NO_SECRET, description="For HS256, HS384, HS512.")
-    previous_hmac_secret: SecretStr = Field(default=NO_SECRET, description="Accepted too, while replacing the secret.")
-    rsa_public_key: str = Field(default="", description="PEM text, for RS256, RS384, RS512.")
-    ecdsa_public_key: str = Field(default="", description="PEM text, for ES256, ES384 or ES512, as its curve has it.")
-    eddsa_public_key: str = Field(default="", description="PEM text, for EdDSA.")
-    jwks_url: str = Field(default="", description="Where to fetch public keys. Not in this version.")
-    audience: str = Field(default="", description="What tokens must have as their aud, if anything.")
-    issuer: str = Field(default="", description="What tokens must have as their iss, if anything.")
-
-    @property
-    def rules(self) -> TokenRules:
-        """The section as the gateway takes it, secrets in plain text."""
-        return TokenRules(
-            hmac_secret=self.hmac_secret.get_secret_value(),
-            previous_hmac_secret=self.previous_hmac_secret.get_secret_value(),
-            rsa_public_key=self.rsa_public_key,
-            ecdsa_public_key=self.ecdsa_public_key,
-            eddsa_public_key=self.eddsa_public_key,
-            audience=self.audience,
-            issuer=self.issuer,
-        )
-
-
 class Api(Section):
     """The HTTP API, for back ends."""
 
     key: SecretStr = Field(default=NO_SECRET, description="What back ends send as X-API-Key; empty lets nobody in.")
+    key_file: str = Field(default="", description="Or a file that has nothing but it.")
     insecure: bool = Field(default=False, description="Answer without a key.")
     error_mode: Literal["", "transport"] = Field(default="", description="transport: errors are HTTP statuses, too.")
 

@@ -1,15 +1,15 @@
 """The settings of one Tidings process.
 
-Read once, at the start: a TOML file, then environment variables, then what the command line or the application says.
-The result is plain frozen values that are known to go together.
+A TOML file, then environment variables, then what the command line or the application says. The result is plain frozen
+values that are known to go together, and that know how to be read `again`.
 """
 
 from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from itertools import chain
 from pathlib import Path
 from typing import Any
@@ -17,14 +17,15 @@ from typing import Any
 import msgspec
 from pydantic import ValidationError
 
-from tidings.app.settings import checks, complaints
+from tidings.app.settings import checks, complaints, key_checks
+from tidings.app.settings.auth import Auth
 from tidings.app.settings.channels import options
 from tidings.app.settings.fields import Section
-from tidings.app.settings.layers import Layer, Overrides, merged, origin, stacked
+from tidings.app.settings.layers import File, Layer, Overrides, merged, origin, stacked
+from tidings.app.settings.secret_files import filled
 from tidings.app.settings.sections import (
     SECTIONS,
     Api,
-    Auth,
     Broker,
     Client,
     Diagnostics,
@@ -35,7 +36,6 @@ from tidings.app.settings.sections import (
 )
 from tidings.channels.options import ChannelOptions
 from tidings.errors import SettingsError
-from tidings.gateway.signatures import Keys
 
 MASK = "**********"
 
@@ -60,13 +60,16 @@ class Settings:
     namespaces: Mapping[str, ChannelOptions] = field(default_factory=dict)
     """The options of each namespace, by its name."""
 
+    files: tuple[Path, ...] = field(default=(), compare=False, repr=False)
+    """Where they were read from: the settings file, and those of secrets."""
+
+    again: Callable[[], Settings] | None = field(default=None, compare=False, repr=False)
+    """Reads them anew from the same sources, as `load` does; None for settings that come from the program alone."""
+
     @property
     def lets_somebody_in(self) -> bool:
         """Whether anybody can connect, with a token or without."""
-        keys = self.auth.rules
-        return (
-            self.client.anonymous or self.client.insecure or any(getattr(keys, name) for name in Keys.__struct_fields__)
-        )
+        return self.client.anonymous or self.client.insecure or self.auth.connections.has_keys
 
     @classmethod
     def load(
@@ -81,7 +84,12 @@ class Settings:
         `overrides` are nested as the file is, or named "server.port"; None means that nothing was given.
         Raises `SettingsError` with one sentence about the first thing that is wrong.
         """
-        return cls._of(stacked(path, environ, overrides))
+        layers = stacked(path, environ, overrides)
+        # The same file again, even where it was found: if it is away for a moment, its keys are not to be forgotten.
+        found = next((layer.path for layer in layers if isinstance(layer, File)), None)
+        settings = cls._of(layers)
+        files = settings.files if found is None else (found, *settings.files)
+        return replace(settings, files=files, again=lambda: cls.load(found, environ, overrides))
 
     @classmethod
     def of(cls, overrides: Mapping[str, Any]) -> Settings:
@@ -100,13 +108,13 @@ class Settings:
 
     @classmethod
     def _of(cls, layers: Sequence[Layer]) -> Settings:
-        values = merged([layer.values for layer in layers])
+        values, files = filled(merged([layer.values for layer in layers]), layers)
         for name in values:
             if name not in SECTIONS:
                 raise complaints.unknown_section(name, values[name], layers)
         sections: dict[str, Any] = {name: _section(name, values, layers) for name in SECTIONS}
         sections["channels"], sections["namespaces"] = options(sections["channels"])
-        settings = cls(**sections)
+        settings = cls(**sections, files=files)
         for place, sentence in settings._objections():
             raise SettingsError(origin(layers, place) + sentence)
         return settings
@@ -115,7 +123,7 @@ class Settings:
         return chain(
             checks.check_server(self.server, self.broker),
             checks.check_broker(self.broker),
-            checks.check_auth(self.auth),
+            key_checks.check_auth(self.auth),
             checks.check_client(self.client),
             checks.check_limits(self.limits),
             checks.check_proxies(self.proxy),

@@ -12,8 +12,9 @@ from typing import Any
 
 from pydantic import SecretStr
 
+from tidings.app.settings.auth import Auth
 from tidings.app.settings.fields import Section
-from tidings.app.settings.sections import SECTIONS, Api, Auth
+from tidings.app.settings.sections import SECTIONS, Api
 
 COLUMN = 40
 
@@ -42,11 +43,17 @@ def template(*, hmac_secret: str = "", api_key: str = "") -> str:
 
 
 def _tables(name: str, section: Section) -> Iterator[str]:
-    """The section's table; of one that consists of sections, theirs."""
-    inner = {f"{name}.{key}": value for key, value in section if isinstance(value, Section)}
+    """The section's table, then those of the sections within it."""
     yield f"# {section.__doc__}\n"
-    for path, table in (inner or {name: section}).items():
-        yield "\n".join([f"[{path}]", *_lines(table), ""])
+    if lines := list(_lines(section)):
+        yield "\n".join([f"[{name}]", *lines, ""])
+    for key, inner in section:
+        if isinstance(inner, Section) and lines:
+            yield from _tables(f"{name}.{key}", inner)
+        elif isinstance(inner, Section):
+            yield "\n".join([f"[{name}.{key}]", *_lines(inner), ""])
+    if "issuers" in type(section).model_fields:
+        yield f"# Several issuers: a table [{name}.issuers.NAME] for each, with issuer and the keys of [{name}].\n"
 
 
 def _lines(section: Section) -> Iterator[str]:

@@ -5,11 +5,13 @@ would give each worker a queue of its own: on macOS only one of them gets anythi
 that has ended waits for nobody. With one queue the others take over at once, and whoever is busy takes less.
 
 Workers are forked from this process, which has neither loop nor threads and has imported everything: another worker is
-there within milliseconds, with the same settings as the others, whatever happened to the file since.
+there within milliseconds, with the same settings as the others: what the workers take over while they run, this process
+remembers for those to come, so that a key which was withdrawn does not come back with a new worker.
 
 They are told to stop by a pipe of which only this process holds the other end. When it is closed, on a signal or
 because this process is gone in whatever way, all of them send their clients away. It is not told by signals, because a
-terminal or systemd sends those to all processes at once, and nobody shall count one as two.
+terminal or systemd sends those to all processes at once, and nobody shall count one as two. SIGHUP, to read the
+settings anew, is passed on to them: getting it twice does no harm.
 """
 
 from __future__ import annotations
@@ -25,12 +27,14 @@ import tempfile
 import time
 from collections.abc import Callable
 from contextlib import suppress
+from functools import partial
 from pathlib import Path
 from types import FrameType
 
 from msgspec import Struct
 
 from tidings.app import lifecycle
+from tidings.app.renewal.memory import Memory
 from tidings.app.settings import Settings
 from tidings.app.tidings import Tidings
 from tidings.app.workers import worker
@@ -39,14 +43,14 @@ from tidings.errors import SettingsError, TidingsError
 from tidings.observability.lines import Line
 
 LOGGER = logging.getLogger("tidings")
-SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGCHLD)
+SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGCHLD, *([lifecycle.HANGUP] if lifecycle.HANGUP else []))
 
 LONGEST = 90
 """Bytes; macOS allows 104 for a socket with its name and the zero at its end."""
 
 
 def serve(
-    settings: Settings, make_hub: Callable[[], Tidings], bound: socket.socket, on_ready: Callable[[], None]
+    settings: Settings, make_hub: Callable[[Settings], Tidings], bound: socket.socket, on_ready: Callable[[], None]
 ) -> None:
     """Serve with as many processes as the settings say until a signal comes, then let them send everybody away.
 
@@ -55,7 +59,7 @@ def serve(
     """
     if not hasattr(os, "fork"):
         raise SettingsError("[server] workers: this system cannot fork; start single servers on several ports instead.")
-    lifecycle.config(make_hub(), settings)  # What is wrong with it is wrong for all, and is said once.
+    lifecycle.config(make_hub(settings), settings)  # What is wrong with it is wrong for all, and is said once.
     directory = _private_directory()
     try:
         Supervisor(settings, make_hub, bound, on_ready, directory).run()
@@ -78,7 +82,7 @@ class Supervisor:
     def __init__(
         self,
         settings: Settings,
-        make_hub: Callable[[], Tidings],
+        make_hub: Callable[[Settings], Tidings],
         bound: socket.socket,
         on_ready: Callable[[], None],
         directory: Path,
@@ -95,6 +99,9 @@ class Supervisor:
         self._is_welcomed = False
         self._stop_by: float | None = None
         self._exit_late = False
+        self._hung_up = False
+        self._has_terminal = lifecycle.has_terminal()
+        self._memory = Memory(settings)
 
     def run(self) -> None:
         self._lifeline, self._our_end = os.pipe()
@@ -121,6 +128,7 @@ class Supervisor:
             self._wait()
             self._hear()
             self._reap()
+            self._remember()
             if self._crew.is_complete and not self._is_welcomed and self._stop_by is None:
                 self._is_welcomed = True
                 self._on_ready()
@@ -139,7 +147,7 @@ class Supervisor:
 
     def _wait(self) -> None:
         deadline = self._crew.deadline() if self._stop_by is None else self._stop_by
-        timeout = None if deadline is None else max(0.0, deadline - time.monotonic())
+        timeout = self._memory.interval if deadline is None else max(0.0, deadline - time.monotonic())
         select.select([self._alarm, *(hand.news for hand in self._hands.values())], [], [], timeout)
         with suppress(BlockingIOError):
             os.read(self._alarm, 4096)
@@ -150,6 +158,14 @@ class Supervisor:
             hand.said += _read(hand.news)
             if not was_ready and worker.READY in hand.said:
                 self._crew.ready(hand.number, time.monotonic())
+
+    def _remember(self) -> None:
+        """Keep up with what the workers read, and have them read it at once if somebody asks for that."""
+        asked, self._hung_up = self._hung_up, False
+        self._memory.look(asked=asked)
+        for hand in self._hands.values() if asked else ():
+            with suppress(ProcessLookupError):
+                os.kill(hand.pid, signal.SIGHUP)
 
     def _reap(self) -> None:
         for hand in list(self._hands.values()):
@@ -173,6 +189,9 @@ class Supervisor:
     def _on_signal(self, number: int, frame: FrameType | None) -> None:
         if number == signal.SIGCHLD:
             return  # The bell has rung; who it was is found out there.
+        if number == lifecycle.HANGUP and not (self._has_terminal and not lifecycle.has_terminal()):
+            self._hung_up = True
+            return
         if self._stop_by is not None:
             self._kill_all()
             shutil.rmtree(self._directory, ignore_errors=True)
@@ -209,11 +228,13 @@ class Supervisor:
                 signal.signal(each, signal.SIG_DFL)
             # Ctrl-C reaches every process of a terminal; what it means for the workers, the supervisor says.
             signal.signal(signal.SIGINT, signal.SIG_IGN)
+            if lifecycle.HANGUP:  # Until the server takes it; all is read at its start anyway.
+                signal.signal(lifecycle.HANGUP, signal.SIG_IGN)
             signal.pthread_sigmask(signal.SIG_UNBLOCK, SIGNALS)
             for mine in (self._our_end, self._alarm, self._bell, news, *(hand.news for hand in self._hands.values())):
                 os.close(mine)
             post = worker.Post(number, self._lifeline, telling, self._directory, self._dead.get(number, ""))
-            code = worker.work(self._make_hub, self._bound, post)
+            code = worker.work(partial(self._make_hub, self._memory.settings), self._bound, post)
         finally:
             with suppress(OSError, ValueError):
                 sys.stdout.flush()

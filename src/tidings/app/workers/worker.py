@@ -100,6 +100,10 @@ class _Server(lifecycle.Server):
         """However many come, they mean one thing; whoever wants it at once tells the supervisor."""
         self.should_exit = True
 
+    def handle_hangup(self, sig: int, frame: object) -> None:
+        """Whether the terminal is gone is the supervisor's business."""
+        self._hub.renewal.hasten()
+
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         await self._exchange.start()
         os.write(self._post.news, NODE + self._node.id.encode() + b"\n")

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from tidings.channels import names
 from tidings.errors import LimitExceeded
 from tidings.gateway.grants import ConnectionGrant, SubscriptionGrant
-from tidings.gateway.session import opening
+from tidings.gateway.session import opening, proof
 from tidings.gateway.session.state import Phase, State, Subscription
 from tidings.gateway.session.steps import Authenticate, Ended, Enter, Open, Steps
 from tidings.gateway.tokens import InvalidToken
@@ -22,7 +22,7 @@ def connect(state: State, request: ConnectRequest) -> Steps[ConnectResult]:
     if state.phase is not Phase.NEW:
         raise Ended(codes.BAD_REQUEST)
     state.phase = Phase.CONNECTING
-    grant = _grant(state, request)
+    grant = yield from _grant(state, request)
     state.token_channels = frozenset(grant.channels if grant else ())
     if grant is not None:
         state.user = grant.user  # so that the application can ask who the token says it is
@@ -59,12 +59,12 @@ def connect(state: State, request: ConnectRequest) -> Steps[ConnectResult]:
     )
 
 
-def _grant(state: State, request: ConnectRequest) -> ConnectionGrant | None:
-    """What the token says, or what is granted without one. Raises `TokenExpired`."""
+def _grant(state: State, request: ConnectRequest) -> Steps[ConnectionGrant | None]:
+    """What the token says, or what is granted without one. Raises `TokenExpired` and `KeysUnavailable`."""
     rules = state.policy.rules
     if request.token:
         try:
-            return state.policy.verifier.connection(request.token, state.now)
+            return (yield from proof.of_connection(state, request.token))
         except InvalidToken as error:
             raise Ended(codes.INVALID_TOKEN) from error
     if rules.anonymous or rules.insecure:

@@ -7,7 +7,7 @@ from typing import Protocol
 from msgspec import Struct
 
 from tidings.channels.namespaces import Namespaces
-from tidings.gateway.tokens import Verifier
+from tidings.gateway.keys import Verifies
 from tidings.hooks import Hooks
 
 
@@ -50,7 +50,7 @@ class Policy(Struct, frozen=True):
 
     rules: Rules
     namespaces: Namespaces
-    verifier: Verifier
+    verifier: Verifies
     handlers: Handlers
     hooks: Hooks
     version: str

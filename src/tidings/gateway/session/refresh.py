@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from tidings.errors import BadRequest, Expired, NotAvailable, PermissionDenied, TokenExpired
+from tidings.gateway.session import proof
 from tidings.gateway.session.state import State
 from tidings.gateway.session.steps import Ended, Steps
 from tidings.gateway.tokens import InvalidToken
@@ -14,12 +15,13 @@ def refresh(state: State, request: RefreshRequest) -> Steps[RefreshResult]:
     if not request.token:
         raise Ended(codes.BAD_REQUEST)
     try:
-        grant = state.policy.verifier.connection(request.token, state.now)
+        grant = yield from proof.of_connection(state, request.token)
     except InvalidToken as error:
         raise Ended(codes.INVALID_TOKEN) from error
     except TokenExpired as error:
         raise Ended(codes.CONNECTION_EXPIRED) from error
     if grant.user != state.user:
+        proof.refuse_holder(state, "connection")
         raise Ended(codes.INVALID_TOKEN)
     if grant.expire_at and grant.expire_at <= state.now:
         raise Ended(codes.CONNECTION_EXPIRED)
@@ -33,7 +35,6 @@ def refresh(state: State, request: RefreshRequest) -> Steps[RefreshResult]:
         expires=bool(grant.expire_at),
         ttl=state.ttl(grant.expire_at) if grant.expire_at else 0,
     )
-    yield
 
 
 def sub_refresh(state: State, request: SubRefreshRequest) -> Steps[SubRefreshResult]:
@@ -49,13 +50,15 @@ def sub_refresh(state: State, request: SubRefreshRequest) -> Steps[SubRefreshRes
     if not request.token:
         raise BadRequest
     try:
-        claims = state.policy.verifier.subscription(request.token, state.now)
+        claims = yield from proof.of_subscription(state, request.token)
     except InvalidToken as error:
         raise Ended(codes.INVALID_TOKEN) from error
     except TokenExpired as error:
         # The stored expiry stays as it is, so the subscription ends when it was to end.
         raise Expired from error
-    if claims.channel != request.channel or claims.user != state.user or claims.client not in ("", state.client):
+    if state.subscriptions.get(request.channel) is not subscription:
+        raise PermissionDenied  # It ended while keys were being asked for.
+    if not proof.is_holder(state, claims, request.channel):
         raise Ended(codes.INVALID_TOKEN)
     if claims.grant.expire_at and claims.grant.expire_at <= state.now:
         raise Expired
@@ -65,4 +68,3 @@ def sub_refresh(state: State, request: SubRefreshRequest) -> Steps[SubRefreshRes
         expires=bool(subscription.expire_at),
         ttl=state.ttl(subscription.expire_at) if subscription.expire_at else 0,
     )
-    yield

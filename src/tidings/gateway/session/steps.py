@@ -14,6 +14,7 @@ from msgspec import Struct
 from tidings.channels.hub import Wish
 from tidings.channels.options import ChannelOptions
 from tidings.gateway.grants import ConnectionGrant
+from tidings.gateway.signatures import KeySource
 from tidings.model import ClientInfo, Publication, StreamPosition
 from tidings.wire.centrifuge.messages import ConnectRequest, Disconnect, Reply
 
@@ -29,6 +30,15 @@ class Authenticate(Question, frozen=True):
 
     request: ConnectRequest
     grant: ConnectionGrant | None
+
+
+class Learn(Question, frozen=True):
+    """Ask what keys there are, because a token names one that is not known. → None
+
+    Raises KeysUnavailable.
+    """
+
+    source: KeySource
 
 
 class Enter(Question, frozen=True):

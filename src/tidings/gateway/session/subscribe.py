@@ -6,7 +6,7 @@ from tidings.channels import names
 from tidings.channels.options import ChannelOptions
 from tidings.errors import AlreadySubscribed, BadRequest, LimitExceeded, NotAvailable, PermissionDenied
 from tidings.gateway.grants import SubscriptionGrant
-from tidings.gateway.session import opening
+from tidings.gateway.session import opening, proof
 from tidings.gateway.session.naming import require_name, require_shape
 from tidings.gateway.session.permissions import is_closed, may_subscribe
 from tidings.gateway.session.state import State
@@ -30,7 +30,9 @@ def subscribe(state: State, request: SubscribeRequest) -> Steps[SubscribeResult]
     # The place is taken before anybody is asked: what the server decides about the channel meanwhile is not lost.
     subscription = opening.reserve(state, request.channel, options, SubscriptionGrant(), request)
     try:
-        if isinstance(decision, Question):
+        if decision is None:
+            decision = yield from _grant_of_token(state, request)
+        elif isinstance(decision, Question):
             decision = yield decision
         _check_extensions(request)
         ending = subscription.ending
@@ -63,11 +65,11 @@ def _check_channel(state: State, request: SubscribeRequest) -> ChannelOptions:
     return require_shape(state, channel)
 
 
-def _decide(state: State, options: ChannelOptions, request: SubscribeRequest) -> SubscriptionGrant | Question:
-    """Who decides about the subscription, and how. Raises `PermissionDenied` and `TokenExpired`."""
+def _decide(state: State, options: ChannelOptions, request: SubscribeRequest) -> SubscriptionGrant | Question | None:
+    """Who decides about the subscription, and how; None where its token does. Raises `PermissionDenied`."""
     channel, policy = request.channel, state.policy
     if request.token:
-        return _grant_of_token(state, request)
+        return None
     if is_closed(state, channel, options):
         raise PermissionDenied
     if options.allow_user_limited_channels and names.is_user_limited(channel):
@@ -79,13 +81,14 @@ def _decide(state: State, options: ChannelOptions, request: SubscribeRequest) ->
     return SubscriptionGrant()
 
 
-def _grant_of_token(state: State, request: SubscribeRequest) -> SubscriptionGrant:
+def _grant_of_token(state: State, request: SubscribeRequest) -> Steps[SubscriptionGrant]:
+    """What the token grants. Raises `PermissionDenied`, `TokenExpired` and `KeysUnavailable`."""
     try:
-        claims = state.policy.verifier.subscription(request.token, state.now)
+        claims = yield from proof.of_subscription(state, request.token)
     except InvalidToken as error:
         raise PermissionDenied from error
     # A good token for somebody else, or for another channel, is no accident.
-    if claims.channel != request.channel or claims.user != state.user or claims.client not in ("", state.client):
+    if not proof.is_holder(state, claims, request.channel):
         raise Ended(codes.INVALID_TOKEN)
     return claims.grant
 
