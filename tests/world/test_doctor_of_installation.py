@@ -109,8 +109,8 @@ def test_an_issuers_keys(tmp_path: Path) -> None:
         issuer.publish("a")
         auth = {"hmac_secret": SECRET, "jwks_url": issuer.url, "subscription": {"jwks_url": nowhere}}
         code, found = examined("--config", written(settings(auth=auth, server={"port": 0}), tmp_path))
-    assert code == 1
-    assert (found[issuer.url, "keys"][0], found[nowhere, "keys"][0]) == ("warning", "problem")
+        assert code == 1
+        assert (found[issuer.url, "keys"][0], found[nowhere, "keys"][0]) == ("warning", "problem")
 
 
 @pytest.mark.skipif(os.name == "nt", reason="there are no such bits")
