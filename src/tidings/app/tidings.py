@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Callable, Iterable, Mapping
-from contextlib import asynccontextmanager, suppress
+from contextlib import AbstractContextManager, asynccontextmanager, nullcontext, suppress
 from pathlib import Path
 from typing import Any, Self, TypeVar
 
@@ -28,6 +28,7 @@ from tidings.hooks import Hooks
 from tidings.model import ClientInfo, StreamPosition
 from tidings.observability.logs import LogListener
 from tidings.observability.metrics import Metrics
+from tidings.traces import Kind
 from tidings.version import __version__
 from tidings.wire import payloads
 from tidings.wire.centrifuge import messages
@@ -35,6 +36,8 @@ from tidings.wire.centrifuge import messages
 F = TypeVar("F", bound=Function)
 
 ALLOWED = SubscribeReply()
+
+UNTRACED = nullcontext()
 
 START_PAUSE = 0.5
 """Seconds between two attempts to start while the broker is away."""
@@ -69,6 +72,7 @@ class Tidings:
         self._application = HandledApplication()
         clock = clock or SystemClock()
         self._broker = build.broker(self.settings, clock)
+        self._tracing = build.tracing(self.settings)
         self.node = build.node(
             self.settings,
             application=self._application,
@@ -76,10 +80,14 @@ class Tidings:
             clock=clock,
             carrier=self._broker,
             version=__version__,
+            tracer=self._tracing.tracer if self._tracing else None,
         )
         self.metrics = Metrics(__version__, users=lambda: len(self.node.users), channels=self.node.hub.channels)
         self.hooks.listen(self.metrics)
         self.hooks.listen(LogListener(self.node.clock))
+        if self._tracing is not None:
+            self.hooks.listen(self._tracing.tracer)
+            self.metrics.spans = self._tracing.counts
         served = [*routes(self.node, self.settings, self.hooks, self.metrics), *extra_routes]
         self._router = Router(served, lifespan=self.lifespan)
 
@@ -95,6 +103,8 @@ class Tidings:
     async def stop(self) -> None:
         """Send all clients away, finish what was begun, and let the broker go. A hub does not start again."""
         await self.node.stop()
+        if self._tracing is not None:
+            await self._tracing.stop()
 
     async def __aenter__(self) -> Self:
         await self.start()
@@ -237,14 +247,15 @@ class Tidings:
         Raises `UnknownChannel`, `BadRequest` and `BrokerUnavailable`, which is temporary.
         """
         await self.start()
-        accepted = await publish(
-            self.node,
-            channel,
-            payloads.encode(data),
-            tags=tags,
-            guard=Guard(idempotency_key=idempotency_key),
-            skip_history=skip_history,
-        )
+        with self._span("hub.publish"):
+            accepted = await publish(
+                self.node,
+                channel,
+                payloads.encode(data),
+                tags=tags,
+                guard=Guard(idempotency_key=idempotency_key),
+                skip_history=skip_history,
+            )
         return accepted.position
 
     async def broadcast(
@@ -254,7 +265,13 @@ class Tidings:
         if isinstance(channels, str):
             raise TypeError("broadcast takes a list of channels; use publish for a single one")
         encoded = payloads.encode(data)
-        return [await self.publish(channel, encoded, tags=tags) for channel in channels]
+        await self.start()
+        with self._span("hub.broadcast"):
+            return [(await publish(self.node, channel, encoded, tags=tags)).position for channel in channels]
+
+    def _span(self, name: str) -> AbstractContextManager[object]:
+        """What a back end's call is to a trace. Opened after the start, whose tasks outlive the call."""
+        return UNTRACED if self._tracing is None else self._tracing.tracer.span(name, Kind.INTERNAL, {})
 
     async def history(
         self,

@@ -74,6 +74,7 @@ DEFAULTS = {
         for event in ("connect", "refresh", "subscribe", "publish", "sub_refresh", "rpc", "disconnect", "unsubscribe")
     },
     "log": {"format": "auto", "level": "info"},
+    "tracing": {"enabled": False, "sample_ratio": 1.0, "endpoint": "", "service_name": ""},
     "diagnostics": {"echo": False},
 }
 
