@@ -24,6 +24,7 @@ from tidings.events import Fact
 from tidings.observability import sums
 from tidings.observability.measures import Measures
 from tidings.observability.sums import Reading
+from tidings.wire.centrifuge import codes
 
 OTHER = "other"
 
@@ -73,6 +74,7 @@ class Metrics:
         self._losses = measures.counter("tidings_broker_losses", "How often the broker could not be reached any more.")
         self._absence = measures.gauge("tidings_broker_away", "Whether the broker cannot be reached now.")
         self._absence.add(0)
+        self._begin_at_zero()
         self._counts: Mapping[type[Fact], Callable[[Any], None]] = {
             events.ConnectionOpened: self._opened,
             events.ConnectionClosed: self._closed,
@@ -88,6 +90,17 @@ class Metrics:
             events.BrokerLost: self._lost,
             events.BrokerResumed: self._resumed,
         }
+
+    def _begin_at_zero(self) -> None:
+        """What alerts look at is there before it first happens: where a counter appears as 1, no rate sees it grow."""
+        self._losses.add(0)
+        for outcome in ("recovered", "not_recovered"):
+            self._recoveries.add(0, outcome)
+        for filled in ("yes", "no"):
+            self._gaps.add(0, filled)
+        for status in ("403", "503"):
+            self._refusals.add(0, status)
+        self._disconnects.add(0, str(codes.SLOW.code))
 
     # In: facts.
 
