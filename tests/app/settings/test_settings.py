@@ -279,6 +279,19 @@ def test_passwords_in_urls(url: str, shown: str) -> None:
     assert Settings.of({"broker.url": url}).shown()["broker"]["url"] == shown
 
 
+def test_a_password_of_the_collector_is_masked() -> None:
+    """Better places for it are the standard variables; where it is in the address all the same, it is not shown."""
+    settings = Settings.of({"tracing.endpoint": "https://user:secret@h/otlp"})
+    assert settings.shown()["tracing"]["endpoint"] == "https://user:**********@h/otlp"
+    assert "secret" not in repr(settings)
+
+
+@pytest.mark.parametrize("ratio", ["-0.1", "1.1", "true", "nan"])
+def test_a_ratio_is_between_none_and_all(ratio: str) -> None:
+    with pytest.raises(SettingsError, match="sample_ratio must be"):
+        load(f"[tracing]\nsample_ratio = {ratio}")
+
+
 def test_secrets_can_be_used() -> None:
     """Who needs them gets them in plain text: as the rules for tokens, and as the API's key."""
     settings = load(SECRETS)
