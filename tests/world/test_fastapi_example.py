@@ -25,6 +25,8 @@ HOSTS = {
     "uvicorn with our protocol": ("uvicorn", ["--ws", "tidings:WebSocketProtocol"], "websocket"),
     "uvicorn as it is": ("uvicorn", [], "asgi"),
     "hypercorn": ("hypercorn", ["--workers", "0"], "asgi"),
+    "granian": ("granian", [], "asgi"),
+    "daphne": ("daphne", [], "asgi"),
 }
 
 ADAS_COOKIE = {"Cookie": "theme=dark; session=4d65822107fc"}

@@ -15,6 +15,7 @@ from starlette.types import Message, Receive, Send
 
 from tidings.gateway.transports.base import Join, Peer, TransportTerms, Wrap
 from tidings.gateway.transports.handshake import Agreement
+from tidings.wire.centrifuge import codes
 
 # The peer is paused above the first and resumed below the second, as by asyncio's own transports.
 HIGH_WATER_BYTES = 65536
@@ -23,6 +24,12 @@ LOW_WATER_BYTES = 16384
 _NO_STATUS = 1005
 _ABNORMAL_CLOSURE = 1006
 _MESSAGE_TOO_BIG = 1009
+_INTERNAL_ERROR = 1011
+
+# What a server may refuse to send for us, and what is said instead. Under daphne an application may close with 1000 and
+# with codes from 3000 on only. Clients stay away after 1009, where the same message would be too big again, and so they
+# do after the substitute; after 1011 and 1000 they come back.
+_SUBSTITUTES = {_MESSAGE_TOO_BIG: codes.BAD_REQUEST.code, _INTERNAL_ERROR: 1000}
 
 
 async def serve(receive: Receive, send: Send, *, agreement: Agreement, terms: TransportTerms, join: Join) -> None:
@@ -61,6 +68,7 @@ class AsgiTransport:
         self._writer: asyncio.Task[None] | None = None
         # Code and reason of whoever closed first.
         self._verdict: tuple[int, str] | None = None
+        self._aborted = False
 
     async def run(self, receive: Receive, join: Join) -> None:
         with suppress(TimeoutError):
@@ -97,9 +105,8 @@ class AsgiTransport:
         self._leave_after(self._terms.close_timeout)
 
     def abort(self) -> None:
-        self._open = False
-        self._queue.clear()
-        self._leave_after(0)
+        self._aborted = True
+        self._forget()
 
     # In.
 
@@ -107,6 +114,7 @@ class AsgiTransport:
         while (event := await receive())["type"] != "websocket.disconnect":
             if self._open:
                 self._take(event)
+        self._aborted = False  # There is nothing left to hang up.
         if self._verdict is None:
             self._verdict = event.get("code", _NO_STATUS), event.get("reason") or ""
 
@@ -131,16 +139,26 @@ class AsgiTransport:
         try:
             while self._queue:
                 event, size = self._queue.popleft()
-                await self._send(event)
+                await self._utter(event)
                 self._queued_bytes -= size
                 self._resume_if_drained()
         except OSError:
             # The client is gone (ASGI, WebSocket specification 2.4).
-            self.abort()
+            self._forget()
         except Exception:
             # The server's own fault: `_leave` hands it to whoever called us.
-            self.abort()
+            self._forget()
             raise
+
+    async def _utter(self, event: Message) -> None:
+        try:
+            await self._send(event)
+        except OSError:
+            raise
+        except Exception:
+            if event["type"] != "websocket.close" or event["code"] not in _SUBSTITUTES:
+                raise
+            await self._send({**event, "code": _SUBSTITUTES[event["code"]]})
 
     def _resume_if_drained(self) -> None:
         if self._paused and self._queued_bytes <= LOW_WATER_BYTES:
@@ -148,6 +166,11 @@ class AsgiTransport:
             self._peer.resume()
 
     # The end.
+
+    def _forget(self) -> None:
+        self._open = False
+        self._queue.clear()
+        self._leave_after(0)
 
     def _leave_after(self, timeout: float) -> None:
         self._deadline.reschedule(asyncio.get_running_loop().time() + timeout)
@@ -161,6 +184,14 @@ class AsgiTransport:
             await asyncio.wait([self._writer])
             if not self._writer.cancelled():
                 self._writer.result()
+        if self._aborted:
+            await self._hang_up()
+
+    async def _hang_up(self) -> None:
+        """Most servers end the connection of an application that returns. daphne keeps it, so all are asked to."""
+        with suppress(OSError, TimeoutError):
+            async with asyncio.timeout(self._terms.close_timeout):
+                await self._utter({"type": "websocket.close", "code": _INTERNAL_ERROR, "reason": ""})
 
 
 # Wrapped messages are the payloads themselves. Two functions, because what is text for one is not for the other.
