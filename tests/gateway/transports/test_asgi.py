@@ -242,6 +242,31 @@ async def test_we_close(server, enter, until):
     assert peer.received == []
 
 
+async def test_nobody_waits_for_news_while_the_close_is_said(server, hub, until):
+    """granian sends no close as long as somebody does; the client would hear of it when the close timeout is over."""
+    waiting = 0
+
+    async def receive() -> Any:
+        nonlocal waiting
+        waiting += 1
+        try:
+            return await server.incoming.get()
+        finally:
+            waiting -= 1
+
+    async def send(event: Any) -> None:
+        await server.send({**event, "waiting": waiting})
+
+    server.tell("connect")
+    task = asyncio.create_task(asgi.serve(receive, send, agreement=PLAIN, terms=TransportTerms(), join=hub.join))
+    await until(lambda: waiting and hub.peers)
+    hub.peers[0].transport.close(3001, "shutdown")
+    await until(lambda: len(server.sent) == 2)
+    assert server.sent[1]["waiting"] == 0
+    server.tell("disconnect", code=3001)
+    await ended(task)
+
+
 async def test_a_close_that_the_server_does_not_report(server, hub, enter):
     """After the close timeout the application returns."""
     hub.terms = TransportTerms(close_timeout=0.02)
@@ -281,6 +306,7 @@ async def test_a_message_just_before_an_abort(server, enter):
     task, peer = await enter()
     peer.transport.write(b"never mind")
     peer.transport.abort()
+    server.tell("disconnect")
     await ended(task)
     assert server.sent[1:] == [{"type": "websocket.close", "code": 1011, "reason": ""}]
 

@@ -53,6 +53,7 @@ class AsgiTransport:
     native_pings = False
 
     wrap: Wrap
+    _peer: Peer
 
     def __init__(self, send: Send, agreement: Agreement, terms: TransportTerms) -> None:
         self.text = not agreement.codec.binary
@@ -62,22 +63,29 @@ class AsgiTransport:
         self._terms = terms
         self._open = True
         self._paused = False
-        # Messages with their sizes, in order, and at most one close at the end.
+        # Whether somebody is to hear of the end; whether the server has told us of it; whether we wait for its news.
+        self._is_joined = self._is_over = self._is_reading = False
+        # Messages with their sizes, in order.
         self._queue: deque[tuple[Message, int]] = deque()
         self._queued_bytes = 0
         self._writer: asyncio.Task[None] | None = None
-        # Code and reason of whoever closed first.
+        # Code and reason of whoever closed first, and what remains to be said to the server, after all messages.
         self._verdict: tuple[int, str] | None = None
-        self._aborted = False
+        self._goodbye: Message | None = None
 
     async def run(self, receive: Receive, join: Join) -> None:
-        with suppress(TimeoutError):
-            async with asyncio.timeout(None) as self._deadline:
-                self._peer: Peer = join(self)
-                try:
+        try:
+            with suppress(TimeoutError):
+                async with asyncio.timeout(None) as self._reading:
+                    self._is_reading = True
+                    self._peer = join(self)
+                    self._is_joined = True
                     await self._read(receive)
-                finally:
-                    await self._leave()
+            self._is_reading = False
+            await self._part(receive)
+        finally:
+            if self._is_joined:
+                await self._leave()
 
     # Out, for the peer.
 
@@ -101,12 +109,15 @@ class AsgiTransport:
             return
         self._open = False
         self._verdict = code, reason
-        self._put({"type": "websocket.close", "code": code, "reason": reason}, 0)
-        self._leave_after(self._terms.close_timeout)
+        self._goodbye = {"type": "websocket.close", "code": code, "reason": reason}
+        self._stop_reading()
 
     def abort(self) -> None:
-        self._aborted = True
+        # Most servers end the connection of an application that returns. daphne keeps it, so all are asked to.
         self._forget()
+        self._goodbye = {"type": "websocket.close", "code": _INTERNAL_ERROR, "reason": ""}
+        if self._writer is not None:
+            self._writer.cancel()
 
     # In.
 
@@ -114,7 +125,7 @@ class AsgiTransport:
         while (event := await receive())["type"] != "websocket.disconnect":
             if self._open:
                 self._take(event)
-        self._aborted = False  # There is nothing left to hang up.
+        self._is_over = True
         if self._verdict is None:
             self._verdict = event.get("code", _NO_STATUS), event.get("reason") or ""
 
@@ -126,6 +137,12 @@ class AsgiTransport:
             self.close(_MESSAGE_TOO_BIG, "message too big")
         else:
             self._peer.receive(payload)
+
+    def _stop_reading(self) -> None:
+        """Have `run` go on to the end. Once only: what is under way cannot be hurried."""
+        if self._is_reading:
+            self._is_reading = False
+            self._reading.reschedule(asyncio.get_running_loop().time())
 
     # The queue.
 
@@ -139,7 +156,7 @@ class AsgiTransport:
         try:
             while self._queue:
                 event, size = self._queue.popleft()
-                await self._utter(event)
+                await self._send(event)
                 self._queued_bytes -= size
                 self._resume_if_drained()
         except OSError:
@@ -150,16 +167,6 @@ class AsgiTransport:
             self._forget()
             raise
 
-    async def _utter(self, event: Message) -> None:
-        try:
-            await self._send(event)
-        except OSError:
-            raise
-        except Exception:
-            if event["type"] != "websocket.close" or event["code"] not in _SUBSTITUTES:
-                raise
-            await self._send({**event, "code": _SUBSTITUTES[event["code"]]})
-
     def _resume_if_drained(self) -> None:
         if self._paused and self._queued_bytes <= LOW_WATER_BYTES:
             self._paused = False
@@ -168,12 +175,35 @@ class AsgiTransport:
     # The end.
 
     def _forget(self) -> None:
+        """Leave with nothing more said."""
         self._open = False
         self._queue.clear()
-        self._leave_after(0)
+        self._goodbye = None
+        self._stop_reading()
 
-    def _leave_after(self, timeout: float) -> None:
-        self._deadline.reschedule(asyncio.get_running_loop().time() + timeout)
+    async def _part(self, receive: Receive) -> None:
+        """Say what remains to be said, and wait for the server's report.
+
+        Nobody waits for news of the client meanwhile: granian sends no close while somebody does.
+        """
+        with suppress(OSError, TimeoutError):
+            async with asyncio.timeout(self._terms.close_timeout):
+                if self._writer is not None and not self._is_over:
+                    await asyncio.wait([self._writer])
+                if self._goodbye is not None and not self._is_over:
+                    await self._say(self._goodbye)
+                    while (await receive())["type"] != "websocket.disconnect":
+                        pass
+
+    async def _say(self, goodbye: Message) -> None:
+        try:
+            await self._send(goodbye)
+        except OSError:
+            raise
+        except Exception:
+            if goodbye["code"] not in _SUBSTITUTES:
+                raise
+            await self._send({**goodbye, "code": _SUBSTITUTES[goodbye["code"]]})
 
     async def _leave(self) -> None:
         self._open = False
@@ -184,14 +214,6 @@ class AsgiTransport:
             await asyncio.wait([self._writer])
             if not self._writer.cancelled():
                 self._writer.result()
-        if self._aborted:
-            await self._hang_up()
-
-    async def _hang_up(self) -> None:
-        """Most servers end the connection of an application that returns. daphne keeps it, so all are asked to."""
-        with suppress(OSError, TimeoutError):
-            async with asyncio.timeout(self._terms.close_timeout):
-                await self._utter({"type": "websocket.close", "code": _INTERNAL_ERROR, "reason": ""})
 
 
 # Wrapped messages are the payloads themselves. Two functions, because what is text for one is not for the other.
