@@ -1,4 +1,4 @@
-"""deploy/Dockerfile: what it says, and its steps, done here without an engine, which would need an image from elsewhere.
+"""deploy/Dockerfile: what it says, and its steps, done here without an engine, which needs an image from elsewhere.
 
 Tidings is installed from what the file copies, and runs where nothing can be written.
 """
