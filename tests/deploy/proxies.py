@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import subprocess
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import ClassVar
@@ -133,12 +134,22 @@ class Caddy(Proxy):
     def changes(self) -> Mapping[str, str]:
         return {
             **super().changes(),
-            r"realtime\.example\.com": f"{{ \n admin off \n }} \n http://{HOST}:{self.port}",
+            r"realtime\.example\.com": f"{{\n\tadmin {self.admin}\n}}\nhttp://{HOST}:{self.port}",
             "health_interval 2s": "health_interval 500ms",
         }
 
+    @property
+    def admin(self) -> str:
+        """Where it is told to reload: no port that a second Caddy would have as well."""
+        return f"unix/{self.directory}/admin"
+
     def environment(self) -> Mapping[str, str]:
         return {**os.environ, "HOME": str(self.directory)}
+
+    def reload(self) -> None:
+        config = [self.program_path, "reload", "--force", "--config", str(self.directory / self.file)]
+        command = [*config, "--adapter", "caddyfile", "--address", self.admin]
+        subprocess.run(command, check=True, capture_output=True, env=self.environment(), timeout=20)
 
     def command(self) -> list[str]:
         config = str(self.directory / self.file)

@@ -269,6 +269,17 @@ async def test_a_reload_drops_nobody(
             assert (await chat.receive()).data == "yes"
 
 
+@pytest.mark.parametrize("proxy", [Caddy], indirect=True, ids=lambda kind: kind.name)
+async def test_a_reload_sends_everybody_away_who_comes_back(proxy: Caddy, visit: Visit, unique: str) -> None:
+    """As long as the file has no `stream_close_delay`, which Caddy 2.6 does not know."""
+    async with visit(unique) as ada:
+        kept = await ada.subscribe(f"kept:{unique}", recoverable=True)
+        await asyncio.to_thread(proxy.reload)
+        assert (await ada.expect_closed()).code < 3500
+        await ada.reconnect()
+        assert kept.recovered
+
+
 @pytest.fixture
 def reload(proxy: Proxy) -> Callable[[], Awaitable[None]]:
     """Has the proxy read its file again, and waits until it has."""
