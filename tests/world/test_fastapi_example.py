@@ -1,4 +1,4 @@
-"""The example in `examples/fastapi_app`, in a process of its own: the fast path, and plain ASGI under two servers."""
+"""The example in `examples/fastapi_app`, in a process of its own: the fast path, and plain ASGI under four servers."""
 
 from __future__ import annotations
 
