@@ -10,7 +10,7 @@ import pytest
 from tests.world.certificates import self_signed
 from tests.world.command import PATIENCE, command, run, written
 
-from tidings.testing import RedisCluster, RedisSentinel, RedisServer
+from tidings.testing import NatsServer, RedisCluster, RedisSentinel, RedisServer
 from tidings.testing.services import ports
 from tidings.testing.services.node import environment
 from tidings.testing.services.process import Process
@@ -18,6 +18,8 @@ from tidings.testing.services.process import Process
 pytestmark = [pytest.mark.world, pytest.mark.L3]
 
 FINDING = re.compile(r"(ok|warning|problem) +(\S.*?): ([\w ]+): (.+)")
+ELSEWHERE = ("settings", "this machine")
+"""What is found there is no matter of the broker; see `test_doctor_of_installation.py`."""
 FULL_RIGHTS = ("+@all", "~tidings:*", "&tidings:*")
 
 
@@ -35,7 +37,7 @@ def wrong(ran: subprocess.CompletedProcess[str]) -> dict[str, tuple[str, str]]:
     assert len(found) == len(lines), ran.stdout
     problems = sum(level == "problem" for level, *_ in found)
     assert summary.startswith(f"{problems or 'no'} problem")
-    return {subject: (level, text) for level, _, subject, text in found if level != "ok"}
+    return {subject: (level, text) for level, where, subject, text in found if level != "ok" and where not in ELSEWHERE}
 
 
 def user(redis: RedisServer, name: str, *rules: str) -> str:
@@ -80,14 +82,14 @@ def test_permissions(redis: RedisServer, rules: tuple[str, ...], advice: str) ->
     """What the user may not do is named, and nothing is left of the attempts."""
     code, found = examined(user(redis, "ada", *rules))
     assert code == 1
-    assert found.keys() - {"persistence"} == {"permissions"}
+    assert found.keys() - {"persistence", "password"} == {"permissions"}
     assert advice in found["permissions"][1]
     assert redis.ask("KEYS", "*") == []
 
 
 def test_a_user_who_does_not_see_the_configuration(redis: RedisServer) -> None:
     code, found = examined(user(redis, "ada", *FULL_RIGHTS, "-config"))
-    assert (code, found.keys()) == (0, {"settings"})
+    assert (code, found.keys()) == (0, {"settings", "password"})
 
 
 def test_a_prefix_of_ones_own(redis: RedisServer, tmp_path: Path) -> None:
@@ -95,8 +97,8 @@ def test_a_prefix_of_ones_own(redis: RedisServer, tmp_path: Path) -> None:
     url = user(redis, "ada", "+@all", "~shop:*", "&shop:*")
     config = written({"broker": {"url": url, "prefix": "shop"}}, tmp_path)
     ran = run("doctor", "--config", config)
-    assert (ran.returncode, wrong(ran).keys()) == (0, {"persistence"})
-    assert "secret" not in ran.stdout
+    assert (ran.returncode, wrong(ran).keys()) == (0, {"persistence", "password"})
+    assert "secret@" not in ran.stdout
 
 
 def test_a_wrong_password(redis: RedisServer) -> None:
@@ -104,6 +106,13 @@ def test_a_wrong_password(redis: RedisServer) -> None:
     code, found = examined(f"redis://ada:guessed@127.0.0.1:{redis.port}")
     assert (code, found.keys()) == (1, {"reachable"})
     assert "password" in found["reachable"][1]
+
+
+def test_a_password_that_is_not_needed(redis: RedisServer) -> None:
+    """Redis takes any password for a user that has none, so that it protects nothing."""
+    code, found = examined(f"redis://:anything@127.0.0.1:{redis.port}")
+    assert (code, found.keys()) == (0, {"persistence", "password"})
+    assert "requirepass" in found["password"][1]
 
 
 def test_nobody_there() -> None:
@@ -198,17 +207,22 @@ def test_the_wrong_scheme(redis: RedisServer, redis_cluster: RedisCluster) -> No
 
 
 def test_memory_has_no_server() -> None:
-    """The default of the settings: one sentence, and all is well."""
-    ran = run("doctor")
-    assert (ran.returncode, ran.stderr) == (0, "")
-    (line,) = ran.stdout.splitlines()
-    assert "no server to look at" in line
+    """The default of the settings: all is well."""
+    assert wrong(run("doctor")) == {}
+
+
+def test_nats(nats_server: NatsServer) -> None:
+    """Of a broker with no examination of its own it is said whether it can be reached, and what it promises."""
+    code, found = examined(nats_server.url)
+    assert (code, found) == (0, {})
+    code, found = examined("nats://127.0.0.1:1")
+    assert (code, found.keys()) == (1, {"reachable"})
 
 
 @pytest.mark.parametrize(
     ("arguments", "code", "named"),
     [
-        (["--broker", "nats://127.0.0.1"], 1, "nats://"),
+        (["--broker", "amqp://127.0.0.1"], 1, "amqp://"),
         (["--broker", "redis://host:port"], 1, "port"),
         (["--broker", "rediss://127.0.0.1?ssl_ca_certs=nowhere.pem"], 1, "certificates"),
         (["--config", "nowhere.toml"], 1, "nowhere.toml"),

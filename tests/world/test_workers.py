@@ -18,7 +18,7 @@ from tests.world.command import PATIENCE, run
 from tests.world.settings import KEY, SETTINGS
 
 from tidings.testing import Client, RedisServer, TidingsNode
-from tidings.testing.clients import Closing
+from tidings.testing.clients import Closing, ConversationError
 
 pytestmark = [pytest.mark.world, pytest.mark.L3]
 
@@ -151,6 +151,34 @@ async def test_a_worker_that_dies(redis: RedisServer) -> None:
         for one in lost:
             await one.reconnect()
         assert len(workers(node)) == 2
+
+
+async def test_a_dead_workers_places_are_free_again(redis: RedisServer) -> None:
+    """With one connection for each user the client of a killed worker is let in again long before the lease ends."""
+    settings = {
+        **SETTINGS,
+        "broker": {"url": redis.url, "lease": 600.0},
+        "server": {"workers": 2},
+        "client": {"user_connection_limit": 1},
+    }
+    with TidingsNode(settings) as node:
+        victims = await all_up(node)
+        async with Client(node.websocket, token=token("ada"), patience=PATIENCE) as client:
+
+            async def is_known() -> bool:
+                return bool(redis.ask("KEYS", "tidings:connections:*"))
+
+            async def is_in_again() -> bool:
+                with suppress(ConversationError, OSError):
+                    await client.reconnect()
+                    return True
+                return False
+
+            await until(is_known)
+            for victim in victims:
+                os.kill(victim, signal.SIGKILL)
+            assert not await stays(client)
+            await until(is_in_again)
 
 
 async def test_a_worker_that_hangs(redis: RedisServer) -> None:

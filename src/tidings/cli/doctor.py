@@ -1,67 +1,85 @@
-"""The command that looks at the broker."""
+"""The command that looks at an installation."""
 
 from __future__ import annotations
 
 import asyncio
+import json
 import os
 import shutil
 import sys
 import textwrap
 from collections import Counter
-from typing import TYPE_CHECKING, Annotated
+from pathlib import Path
+from typing import Annotated
 
 import typer
 
-from tidings.app import build
+from tidings.app import doctor as examination
 from tidings.app.settings import Settings
+from tidings.app.settings.layers import file_of
 from tidings.cli.options import Config, Verbose
-from tidings.clock import SystemClock
-from tidings.errors import SettingsError
-
-if TYPE_CHECKING:
-    from tidings.brokers.redis.diagnosis import Finding
+from tidings.findings import Finding, Level
 
 INDENT = " " * 9
-COLOURS = {"ok": "green", "warning": "yellow", "problem": "red"}
+COLOURS = {Level.OK: "green", Level.WARNING: "yellow", Level.PROBLEM: "red"}
 
 
 def doctor(
     broker: Annotated[
         str | None, typer.Option(metavar="URL", help="The broker. \\[default: that of the settings]")
     ] = None,
+    url: Annotated[
+        str, typer.Option(help="Where clients find the server. \\[default: where the settings say it listens]")
+    ] = "",
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON document, for programs.")] = False,
     config: Config = None,
     verbose: Verbose = False,
 ) -> int:
-    """Look at the broker, and say what is unsafe about it and what to do.
+    """Look at the whole installation, and say what is unsafe and what to do.
 
-    Asks every server behind the URL whether it can be reached, for version
-    and role, whether the user may do all that is needed, what survives a
-    restart, what happens when memory is full, and for buffers, clocks,
-    sentinels and slots. Nothing is changed: permissions are tried on keys of
-    its own under the prefix, which it removes.
+    In this order: the settings and how hard the secrets are to guess, the
+    machine (open files, memory, processors), the certificate and its dates,
+    the broker with all its servers (reachability, versions, permissions,
+    persistence, eviction, buffers, clocks), the port, and the server itself:
+    its health, its clock, what it sees through proxies, and a publication's
+    whole way through API, broker and WebSocket, with the time that it takes.
+
+    With --url the server is asked where clients find it, so that the proxies
+    on the way are looked at, too. Where no server runs, one is started for a
+    moment on a free port of this machine, with the broker of the settings.
+
+    Nothing is changed: permissions are tried on keys of its own under the
+    prefix, which it removes, and the round trip has a user of its own.
 
     Prints one finding per line: ok, warning or problem. Exits with 1 when
     there is a problem, otherwise with 0.
     """
     settings = Settings.load(config, overrides={"broker.url": broker})
-    scheme = settings.broker.url.partition("://")[0]
-    build.broker(settings, SystemClock())  # Connects to nothing, and says what is wrong with the URL.
-    if scheme == "memory":
-        print("memory:// is this process's own memory: there is no server to look at.")
-        return 0
-    if not scheme.startswith("redis"):
-        raise SettingsError(
-            f"there is nothing to ask a broker of {scheme}:// yet; doctor knows redis:// and memory://."
-        )
-    from tidings.brokers.redis import parse
-    from tidings.brokers.redis.diagnosis import examine, judge
+    return asyncio.run(_examine(settings, url, config or file_of(os.environ), as_json=as_json))
 
-    findings = judge(asyncio.run(examine(parse(settings.broker.url), prefix=settings.broker.prefix)))
-    for finding in findings:
-        print(_shown(finding))
-    counts = Counter(finding.level.value for finding in findings)
-    print(f"\n{_counted(counts['problem'], 'problem')}, {_counted(counts['warning'], 'warning')}.")
-    return 1 if counts["problem"] else 0
+
+async def _examine(settings: Settings, url: str, file: Path | None, *, as_json: bool) -> int:
+    findings: list[Finding] = []
+    async for finding in examination.examine(settings, file=file, url=url):
+        findings.append(finding)
+        if not as_json:
+            print(_shown(finding), flush=True)
+    counts = Counter(finding.level for finding in findings)
+    if as_json:
+        print(json.dumps(_document(findings, counts), indent=2, ensure_ascii=False))
+    else:
+        print(f"\n{_counted(counts[Level.PROBLEM], 'problem')}, {_counted(counts[Level.WARNING], 'warning')}.")
+    return 1 if counts[Level.PROBLEM] else 0
+
+
+def _document(findings: list[Finding], counts: Counter[Level]) -> dict[str, object]:
+    return {
+        "problems": counts[Level.PROBLEM],
+        "warnings": counts[Level.WARNING],
+        "findings": [
+            {"level": one.level.value, "where": one.where, "subject": one.subject, "text": one.text} for one in findings
+        ],
+    }
 
 
 def _shown(finding: Finding) -> str:
@@ -73,7 +91,7 @@ def _shown(finding: Finding) -> str:
     level = finding.level.value
     if "NO_COLOR" in os.environ:
         return folded
-    return typer.style(level, fg=COLOURS[level], bold=level != "ok") + folded[len(level) :]
+    return typer.style(level, fg=COLOURS[finding.level], bold=finding.level is not Level.OK) + folded[len(level) :]
 
 
 def _counted(count: int, noun: str) -> str:

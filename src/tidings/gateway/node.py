@@ -185,6 +185,10 @@ class Node:
         await self.start()
         await self.hub.reach()
 
+    async def bury(self, node: str) -> None:
+        """Take a node that is known to be dead for what it is, at once. Raises `BrokerUnavailable`."""
+        await self._premises.registry.bury(node)
+
     def drain(self) -> None:
         """Let nobody in any more, and begin to send everybody away. Repeating it is harmless."""
         if self._draining is None:

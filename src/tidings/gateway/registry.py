@@ -159,6 +159,20 @@ class Registry:
         self._tell_soon()
         await self.renew()
 
+    async def bury(self, node: str) -> None:
+        """Give up the places of a node that is known to be dead, before its lease ends. Raises `BrokerUnavailable`.
+
+        What it had not told yet, a tenth of a second's connections, ends with the lease.
+        """
+        if self._connections is None:
+            return
+        shown = await self._connections.shown(node)
+        for client, told in shown.items():
+            with suppress(msgspec.MsgspecError):
+                await self._connections.depart(msgspec.json.decode(told, type=Entry).user, client)
+        if shown:
+            await self._connections.show(node, dict.fromkeys(shown, b""), self._lease)
+
     async def stop(self) -> None:
         """Tell that nobody is here any more."""
         self._stopping.set()  # Nothing more will change, so nothing is gathered any more.

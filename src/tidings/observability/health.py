@@ -1,7 +1,8 @@
 """Whether this process can be used, for load balancers and supervisors.
 
-/health        200 when everything that the process needs is there, else 503 with the reason: send no clients here
-/health/live   200 while the event loop turns; when it does not, a restart may help
+/health         200 when everything that the process needs is there, else 503 with the reason: send no clients here
+/health/live    200 while the event loop turns; when it does not, a restart may help
+/health/caller 200 with the address and the scheme that whoever asks is seen with, to try proxies on the way
 """
 
 from __future__ import annotations
@@ -25,7 +26,7 @@ NO_STORE = {"cache-control": "no-store"}
 
 
 def routes(probes: Mapping[str, Probe], version: str, *, patience: float = PATIENCE) -> list[Route]:
-    """GET /health, which asks all probes at once, and GET /health/live, which asks nobody.
+    """GET /health, which asks all probes at once; /health/live and /health/caller, which ask nobody.
 
     A probe that raises, or does not answer within `patience` seconds, counts as a bad answer.
     """
@@ -40,7 +41,11 @@ def routes(probes: Mapping[str, Probe], version: str, *, patience: float = PATIE
     async def live(request: Request) -> Response:
         return JSONResponse({"status": "ok"}, headers=NO_STORE)
 
-    return [Route("/health", health), Route("/health/live", live)]
+    async def caller(request: Request) -> Response:
+        address = request.client.host if request.client else ""
+        return JSONResponse({"address": address, "scheme": request.url.scheme}, headers=NO_STORE)
+
+    return [Route("/health", health), Route("/health/live", live), Route("/health/caller", caller)]
 
 
 async def _ask(name: str, probe: Probe, patience: float) -> str | None:

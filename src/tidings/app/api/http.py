@@ -15,6 +15,7 @@ from tidings.app.api.bodies import LEGACY, METHODS, NotJson, decode, require_utf
 from tidings.app.api.gate import Gate
 from tidings.app.api.methods import Api, Handler, failure
 from tidings.app.api.results import Error
+from tidings.app.api.watching import BATCH, Call, Watch
 from tidings.errors import BadRequest, MethodNotFound, TidingsError
 from tidings.gateway.node import Node
 
@@ -56,7 +57,16 @@ def routes(
     methods = Methods(Api(node, rpc=rpc, name=name or socket.gethostname()))
     doors = {"/api": methods.named, "/api/batch": methods.batch, "/api/{method}": methods.single}
     return [
-        Route(path, Endpoint(gate, answer, transport_errors=error_mode == TRANSPORT), methods=["POST"])
+        Route(
+            path,
+            Endpoint(
+                gate,
+                answer,
+                Watch(node.policy, node.clock, BATCH if answer == methods.batch else ""),
+                transport_errors=error_mode == TRANSPORT,
+            ),
+            methods=["POST"],
+        )
         for path, answer in doors.items()
     ]
 
@@ -81,6 +91,7 @@ class Methods:
 
     async def named(self, scope: Scope, body: bytes) -> object:
         request = decode(LEGACY, body)
+        scope["path_params"]["method"] = request.method  # as the path would have told it
         if request.method not in METHODS:
             raise MethodNotFound
         try:
@@ -107,28 +118,38 @@ class Endpoint:
     """Hands on what the gate admits, and sends the answer. With `transport_errors` every request is in that mode."""
 
     def __init__(
-        self, gate: Gate, answer: Callable[[Scope, bytes], Awaitable[object]], *, transport_errors: bool
+        self,
+        gate: Gate,
+        answer: Callable[[Scope, bytes], Awaitable[object]],
+        watch: Watch,
+        *,
+        transport_errors: bool,
     ) -> None:
         self._gate = gate
         self._answer = answer
+        self._watch = watch
         self._transport_errors = transport_errors
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        try:
-            status, body = await self._handle(scope, receive)
-        except HttpRefusal as refusal:
-            await _send(send, refusal.status, _TEXT, refusal.sentence.encode(), *refusal.headers)
-        except NotJson as error:
-            await _send(send, 400, _TEXT, f"The body is {error}.".encode())
-        except ClientDisconnect:
-            return
-        else:
-            await _send(send, status, _JSON, body)
+        with self._watch.call(scope) as call:
+            try:
+                call.status, body = await self._handle(scope, receive, call)
+            except HttpRefusal as refusal:
+                call.status = refusal.status
+                await _send(send, call.status, _TEXT, refusal.sentence.encode(), *refusal.headers)
+            except NotJson as error:
+                call.status = 400
+                await _send(send, call.status, _TEXT, f"The body is {error}.".encode())
+            except ClientDisconnect:
+                return
+            else:
+                await _send(send, call.status, _JSON, body)
 
-    async def _handle(self, scope: Scope, receive: Receive) -> tuple[int, bytes]:
+    async def _handle(self, scope: Scope, receive: Receive, call: Call) -> tuple[int, bytes]:
         if not self._gate.admits(scope):
             # A 401 has to name the scheme (RFC 9110, section 15.5.2).
             raise HttpRefusal(401, "This needs the API key, as X-API-Key.", (b"www-authenticate", b"apikey"))
+        call.admit()
         body = await _read(receive)
         require_utf8(body)
         try:
@@ -137,6 +158,7 @@ class Endpoint:
             answer = failure(error)
         if not isinstance(answer, Error):
             return 200, _encode(answer)
+        call.code = answer.code
         if self._transport_errors or _TRANSPORT_MODE in map(tuple, scope["headers"]):
             return STATUSES.get(answer.code, 400), _encode(answer)
         return 200, _encode({"error": answer})

@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping
 
 from tidings.app.settings.complaints import given, heading
 from tidings.app.settings.layers import Place
-from tidings.app.settings.sections import Broker, Client, Limits, Proxies, Server
+from tidings.app.settings.sections import Broker, Client, Limits, Proxies, Server, Tracing
 from tidings.channels.options import ChannelOptions
 from tidings.errors import SettingsError
 from tidings.gateway.origins import EVERYONE
@@ -67,6 +67,11 @@ def check_limits(limits: Limits) -> Iterator[Objection]:
     for key, limit in limits:
         if limit:
             yield _objection(("limits", key), "must stay empty, because this version has no rate limits")
+
+
+def check_tracing(tracing: Tracing) -> Iterator[Objection]:
+    if tracing.endpoint and _scheme(tracing.endpoint) not in ("http", "https"):
+        yield _objection(("tracing", "endpoint"), "must begin with http:// or https://")
 
 
 def check_proxies(proxies: Proxies) -> Iterator[Objection]:

@@ -95,14 +95,17 @@ class Overrides:
 def stacked(path: Path | None, environ: Mapping[str, str], overrides: Table) -> list[Layer]:
     """All layers, the lowest first. The file is `path`, else the one that TIDINGS_CONFIG names, else ./tidings.toml."""
     above: list[Layer] = [Environment(environ), Overrides(overrides)]
-    named = environ.get(CONFIG_VARIABLE, "")
-    if path is None and named:
+    path = path or file_of(environ)
+    return above if path is None else [File(path), *above]
+
+
+def file_of(environ: Mapping[str, str]) -> Path | None:
+    """The file that is read where none is named in the program. Raises `SettingsError` for one that is not there."""
+    if named := environ.get(CONFIG_VARIABLE, ""):
         if not Path(named).exists():
             raise SettingsError(f"{CONFIG_VARIABLE} names {named}, which does not exist.")
-        path = Path(named)
-    if path is None and DEFAULT_FILE.exists():
-        path = DEFAULT_FILE
-    return above if path is None else [File(path), *above]
+        return Path(named)
+    return DEFAULT_FILE if DEFAULT_FILE.exists() else None
 
 
 def merged(tables: Sequence[Table]) -> dict[str, Any]:

@@ -94,6 +94,8 @@ class Supervisor:
         self._directory = directory
         self._crew = Crew(settings.server.workers)
         self._hands: dict[int, Hand] = {}
+        self._dead: dict[int, str] = {}
+        """The nodes of workers that ended, by number, for those who take their places."""
         self._is_welcomed = False
         self._stop_by: float | None = None
         self._exit_late = False
@@ -173,6 +175,7 @@ class Supervisor:
 
     def _let_go(self, hand: Hand, code: int) -> None:
         hand.said += _read(hand.news)
+        self._dead[hand.number] = worker.node(hand.said)
         os.close(hand.news)
         del self._hands[hand.number]
         with suppress(OSError):
@@ -230,7 +233,7 @@ class Supervisor:
             signal.pthread_sigmask(signal.SIG_UNBLOCK, SIGNALS)
             for mine in (self._our_end, self._alarm, self._bell, news, *(hand.news for hand in self._hands.values())):
                 os.close(mine)
-            post = worker.Post(number, self._lifeline, telling, self._directory)
+            post = worker.Post(number, self._lifeline, telling, self._directory, self._dead.get(number, ""))
             code = worker.work(partial(self._make_hub, self._memory.settings), self._bound, post)
         finally:
             with suppress(OSError, ValueError):

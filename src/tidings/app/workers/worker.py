@@ -9,6 +9,7 @@ import socket
 import threading
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 
 import uvicorn
@@ -18,10 +19,12 @@ from tidings.app import lifecycle
 from tidings.app.settings import Settings
 from tidings.app.tidings import Tidings
 from tidings.app.workers.exchange import Exchange
-from tidings.errors import TidingsError
+from tidings.errors import BrokerUnavailable, TidingsError
 
 LOGGER = logging.getLogger("tidings")
 
+NODE = b"node:"
+"""Before the id of its node, the first that it says."""
 READY = b"ready\n"
 FAREWELL = b"farewell:"
 """Before the sentence of a worker that cannot go on; it is the last that it says."""
@@ -33,13 +36,14 @@ MARGIN = 8.0
 class Post(Struct, frozen=True):
     """What a worker gets from its supervisor. `lifeline` ends with that, `news` is read there.
 
-    In `directory` the workers meet.
+    In `directory` the workers meet. `predecessor` is the node of the worker that had this number before and died.
     """
 
     number: int
     lifeline: int
     news: int
     directory: Path
+    predecessor: str = ""
 
 
 def patience(settings: Settings) -> float:
@@ -50,6 +54,11 @@ def patience(settings: Settings) -> float:
 def sentence(said: bytes) -> str:
     """Why a worker could not go on, by all that it has said; "" where it did not say."""
     return said.partition(FAREWELL)[2].decode()
+
+
+def node(said: bytes) -> str:
+    """The node of the worker, by all that it has said; "" before it said so."""
+    return said.partition(NODE)[2].partition(b"\n")[0].decode()
 
 
 def work(make_hub: Callable[[], Tidings], bound: socket.socket, post: Post) -> int:
@@ -74,6 +83,8 @@ class _Server(lifecycle.Server):
 
     def __init__(self, hub: Tidings, post: Post) -> None:
         super().__init__(hub, lambda: _tell_ready(post))
+        self._node = hub.node
+        self._post = post
         metrics = hub.metrics
         metrics.worker = str(post.number)
         self._exchange = Exchange(post.directory, metrics.worker, metrics.read)
@@ -95,7 +106,11 @@ class _Server(lifecycle.Server):
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         await self._exchange.start()
+        os.write(self._post.news, NODE + self._node.id.encode() + b"\n")
         await super().startup(sockets)
+        if self._post.predecessor:
+            with suppress(BrokerUnavailable):  # Its leases end by themselves, if later.
+                await self._node.bury(self._post.predecessor)
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         await super().shutdown(sockets)

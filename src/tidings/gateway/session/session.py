@@ -395,6 +395,11 @@ class Session:
 
     # Doors out.
 
+    @property
+    def under_way(self) -> tuple[str, object]:
+        """The name of the command that waits for an answer, and what tells it from the others of that name."""
+        return self._method, self._steps
+
     def _announce(self, subscription: Subscription, recovery: Recovery) -> None:
         told = opening.result(self.state, subscription, recovery)
         self._push(

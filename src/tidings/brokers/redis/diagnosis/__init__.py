@@ -2,7 +2,7 @@
 
 from tidings.brokers.redis.diagnosis.asking import examine
 from tidings.brokers.redis.diagnosis.facts import Facts
-from tidings.brokers.redis.diagnosis.findings import Finding, Level
 from tidings.brokers.redis.diagnosis.judging import judge
+from tidings.findings import Finding, Level
 
 __all__ = ["Facts", "Finding", "Level", "examine", "judge"]

@@ -15,7 +15,7 @@ from msgspec.structs import replace
 
 from tidings.brokers.endpoints import Endpoint, named
 from tidings.brokers.link import LineLost
-from tidings.brokers.redis.address import Address, Deployment
+from tidings.brokers.redis.address import Address, Credentials, Deployment
 from tidings.brokers.redis.diagnosis import rights
 from tidings.brokers.redis.diagnosis.facts import Facts, Refusal, Sentinel, Server
 from tidings.brokers.redis.introduction import Introduction
@@ -72,6 +72,7 @@ class _Examiner:
         self._clustered = address.deployment is Deployment.CLUSTER
         self._keys = Keys(prefix, database=address.database, clustered=self._clustered)
         self._introduction = Introduction(address, "tidings-doctor")
+        self._stranger = Introduction(replace(address, credentials=Credentials(), database=0), "tidings-doctor")
 
     # Who there is.
 
@@ -148,6 +149,7 @@ class _Examiner:
                 ended = time.time()
                 cluster = _info(await _answer(line, b"CLUSTER", b"INFO", default=b"")) if self._clustered else {}
                 refusals = () if info.get("role") == "slave" else await self._try(line, place)
+                is_open = await self._is_open(place.endpoint)
         except FAILURES as error:
             return replace(server, trouble=_text(error))
         there = int(seconds) + int(microseconds) / 1_000_000
@@ -158,8 +160,17 @@ class _Examiner:
             ahead=there - (began + ended) / 2 if there else 0.0,
             doubt=(ended - began) / 2,
             refusals=refusals,
+            is_open=is_open,
             cluster=cluster,
         )
+
+    async def _is_open(self, endpoint: Endpoint) -> bool:
+        try:
+            line = await self._stranger.open(endpoint, lambda push: None, lambda reason: None)
+        except FAILURES:
+            return False
+        line.end("asked")
+        return True
 
     async def _try(self, line: Line, place: _Place) -> tuple[Refusal, ...]:
         name, node = (_name_on(place.slots, key) for key in (self._keys.meta, self._keys.control))

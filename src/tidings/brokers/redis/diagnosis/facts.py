@@ -32,6 +32,8 @@ class Server(Struct, frozen=True, kw_only=True):
     doubt: float = 0.0
     """Seconds by which `ahead` may be wrong: half of the time that asking took."""
     refusals: tuple[Refusal, ...] = ()
+    is_open: bool = False
+    """Whether it lets somebody in who has no password."""
     cluster: dict[str, str] = {}
     """CLUSTER INFO."""
 

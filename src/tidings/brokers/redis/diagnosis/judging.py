@@ -7,10 +7,10 @@ from collections.abc import Callable
 from tidings.brokers.redis.address import Deployment
 from tidings.brokers.redis.diagnosis import keeping, talking
 from tidings.brokers.redis.diagnosis.facts import Facts, Server
-from tidings.brokers.redis.diagnosis.findings import Finding, Judging, Level
 from tidings.brokers.redis.diagnosis.reaching import because, cure
 from tidings.brokers.redis.diagnosis.refusals import permissions
 from tidings.brokers.redis.diagnosis.together import one_sentinel, together
+from tidings.findings import Finding, Judging, Level
 
 OLDEST, OLDEST_IN_CLUSTER = (6, 2), (7, 0)
 
@@ -33,11 +33,12 @@ def _server(server: Server, facts: Facts) -> Judging:
     if server.trouble:
         yield _unreachable(server)
         return
-    takes = ", and takes user and password" if facts.address.credentials.password else ""
-    yield Level.OK, "reachable", f"answers{takes}."
+    asks = facts.address.credentials.password and not server.is_open
+    yield Level.OK, "reachable", f"answers{', and takes user and password' if asks else ''}."
     judges: list[Callable[[Server, Facts], Judging]] = [
         _version,
         _role,
+        _password,
         permissions,
         keeping.persistence,
         keeping.eviction,
@@ -90,6 +91,18 @@ def _role(server: Server, facts: Facts) -> Judging:
         yield Level.WARNING, "role", "replica without a link to its master: it falls behind. See its log."
     elif role == "slave":
         yield Level.OK, "role", "replica, linked to its master."
+
+
+def _password(server: Server, facts: Facts) -> Judging:
+    if not server.is_open or (server.is_local and not facts.address.credentials.password):
+        return
+    given = "one is given in the URL, and " if facts.address.credentials.password else ""
+    yield (
+        Level.WARNING,
+        "password",
+        f"{given}whoever has none is let in as well: the user default needs none. Set requirepass, or switch that "
+        "user off: ACL SETUSER default off.",
+    )
 
 
 def _safety_of_writes(server: Server, facts: Facts) -> Judging:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from tidings.brokers.redis.diagnosis.facts import Facts, Server
-from tidings.brokers.redis.diagnosis.findings import Judging, Level
+from tidings.findings import Judging, Level
 
 FULL = 0.75
 """How much of `maxmemory` may be in use."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from tidings.brokers.redis.diagnosis.facts import Facts, Refusal, Server
-from tidings.brokers.redis.diagnosis.findings import Judging, Level
+from tidings.findings import Judging, Level
 
 SCRIPTED = ("eval", "evalsha")
 

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from tidings.brokers.redis.diagnosis.facts import Facts, Server
-from tidings.brokers.redis.diagnosis.findings import Judging, Level
 from tidings.brokers.redis.diagnosis.keeping import readable
+from tidings.findings import Judging, Level
 
 CLOCKS = 1.0
 """Seconds by which clocks may differ."""

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from tidings.brokers.redis.address import Deployment
 from tidings.brokers.redis.diagnosis.facts import Facts, Sentinel
-from tidings.brokers.redis.diagnosis.findings import Judging, Level
 from tidings.brokers.redis.diagnosis.reaching import because, cure
+from tidings.findings import Judging, Level
 
 SENTINELS = 3
 
