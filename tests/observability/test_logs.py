@@ -315,7 +315,7 @@ def test_json_on_a_terminal():
 )
 @pytest.mark.parametrize("name", ["uvicorn.error", "uvicorn.access", "websockets.server", "asyncio", "httpx2"])
 def test_libraries_are_quieter(level: str, ours: int, theirs: int, name: str):
-    """Of the servers there are only warnings: what they say of connections our own lines say, and frames have tokens."""
+    """Of the servers there are only warnings: our lines tell of connections, and frames hold tokens."""
     logs.configure("json", level, StringIO())
     is_server = name.startswith(("uvicorn", "websockets"))
     assert logging.getLogger("tidings").getEffectiveLevel() == ours
