@@ -31,10 +31,11 @@ from tidings.wire.centrifuge import codes
 LOGGER = logging.getLogger("tidings")
 
 OTHERS: Mapping[str, int] = {"debug": INFO, "info": WARNING, "warning": WARNING, "error": ERROR}
-"""What is taken from libraries at each level of ours. uvicorn and websockets write lines about every connection at
-info, and at debug every frame, with the tokens in it."""
+"""What is taken from libraries at each level of ours."""
 
 SERVERS = ("uvicorn", "uvicorn.error", "uvicorn.access", "websockets")
+"""Libraries of which only warnings are taken: at info they say of every start, stop and connection what is said by our
+own facts, and at debug every frame, with the tokens in it."""
 
 
 def configure(format: Literal["auto", "human", "json"], level: str, stream: TextIO | None = None) -> None:
@@ -58,7 +59,7 @@ def configure(format: Literal["auto", "human", "json"], level: str, stream: Text
         logger.handlers.clear()
         logger.propagate = True
         # Not left to the parent: uvicorn looks at the level of this very logger.
-        logger.setLevel(OTHERS[level])
+        logger.setLevel(max(OTHERS[level], WARNING))
 
 
 ENDS: Mapping[int, tuple[int, str]] = {
