@@ -18,6 +18,7 @@ from tidings.app.api.bodies import decode
 from tidings.app.api.methods import GROUP, Api, failure, side_by_side
 from tidings.app.api.requests import REQUESTS
 from tidings.app.api.results import Error, Result
+from tidings.app.wording import plain
 from tidings.errors import BadRequest, MethodNotFound
 
 Command = defstruct(
@@ -79,7 +80,7 @@ def _read_command(body: Raw) -> Any:
     try:
         return _COMMAND.decode(body)
     except (msgspec.ValidationError, RecursionError) as error:
-        return failure(BadRequest(str(error)))
+        return failure(BadRequest(plain(error)))
 
 
 async def _reply(api: Api, command: Any) -> Mapping[str, Result | Error]:

@@ -73,7 +73,7 @@ class Methods:
     async def single(self, scope: Scope, body: bytes) -> object:
         method = scope["path_params"]["method"]
         if method not in METHODS:
-            raise HttpRefusal(404, f"The API has no method {method}.")
+            raise HttpRefusal(404, "The API has no method of this name.")
         return await self._call(method, body)
 
     async def batch(self, scope: Scope, body: bytes) -> object:
