@@ -78,7 +78,8 @@ async def _running(settings: Settings, base: str) -> AsyncIterator[Finding]:
         )
         return
     claims = {name: value for name, value in (("aud", settings.auth.audience), ("iss", settings.auth.issuer)) if value}
-    way = roundtrip.Way(base=base, api=base, hmac_secret=secret, api_key=key, claims=claims)
+    api = settings.server.internal_url() if settings.server.is_divided else base
+    way = roundtrip.Way(base=base, api=api, hmac_secret=secret, api_key=key, claims=claims)
     async for finding in roundtrip.examine(way):
         yield finding
 

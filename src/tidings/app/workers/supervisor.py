@@ -23,7 +23,7 @@ import socket
 import sys
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from pathlib import Path
 from types import FrameType
@@ -46,7 +46,7 @@ LONGEST = 90
 
 
 def serve(
-    settings: Settings, make_hub: Callable[[], Tidings], bound: socket.socket, on_ready: Callable[[], None]
+    settings: Settings, make_hub: Callable[[], Tidings], bound: Sequence[socket.socket], on_ready: Callable[[], None]
 ) -> None:
     """Serve with as many processes as the settings say until a signal comes, then let them send everybody away.
 
@@ -79,7 +79,7 @@ class Supervisor:
         self,
         settings: Settings,
         make_hub: Callable[[], Tidings],
-        bound: socket.socket,
+        bound: Sequence[socket.socket],
         on_ready: Callable[[], None],
         directory: Path,
     ) -> None:
@@ -178,7 +178,8 @@ class Supervisor:
             shutil.rmtree(self._directory, ignore_errors=True)
             os._exit(128 + number)
         self._stop_by = time.monotonic() + worker.patience(self._settings)
-        self._bound.close()
+        for bound in self._bound:
+            bound.close()
         os.close(self._our_end)
 
     def _start(self, number: int) -> None:
