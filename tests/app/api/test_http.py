@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tidings.app.api import description
 from tidings.app.api.http import BODY_LIMIT_BYTES, STATUSES
 from tidings.app.api.requests import REQUESTS
 from tidings.errors import TidingsError
@@ -49,6 +50,14 @@ async def test_no_key_is_set(open_site):
         assert (await site.request("POST", "/api/info", [b"{}"], [(b"x-api-key", b"")])).status == 401
     async with open_site(key="", insecure=True) as site:
         assert (await site.request("POST", "/api/info", [b"{}"])).status == 200
+
+
+async def test_the_description_is_served_without_the_key(site):
+    """It holds no secret."""
+    reply = await site.request("GET", description.PATH)
+    assert (reply.status, reply.headers[b"content-type"]) == (200, b"application/json")
+    assert json.loads(reply.body) == description.described()
+    assert KEY[1] not in reply.body
 
 
 # What is read.

@@ -27,7 +27,7 @@ Command = defstruct(
 """One field for each method, of which the first that is there counts."""
 
 
-class _Batch(Struct, frozen=True):
+class BatchRequest(Struct, frozen=True):
     commands: list[Command]  # type: ignore[valid-type]  # made at run time, from the table of methods
     parallel: bool | None = None
 
@@ -43,7 +43,7 @@ class BatchResult(Struct, frozen=True):
     replies: list[Mapping[str, Result | Error]]
 
 
-_BATCH = Decoder(_Batch)
+_BATCH = Decoder(BatchRequest)
 _LOOSE_BATCH = Decoder(_LooseBatch)
 _COMMAND = Decoder(Command)
 
