@@ -123,19 +123,20 @@ def open_many_files() -> None:
     LOGGER.debug(Line("file limit", {"files": most}))
 
 
-def bind(host: str, port: int) -> socket.socket:
+def bind(host: str, port: int, *, internal: bool = False) -> socket.socket:
     """A listening address, or one sentence about why not. Raises `SettingsError`."""
+    key, flag = ("internal_", "[server] internal_port") if internal else ("", "--port")
     try:
         (family, kind, protocol, _, address), *_ = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
         bound = socket.socket(family, kind, protocol)
         bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         bound.bind(address)
     except socket.gaierror as error:
-        raise SettingsError(f'[server] host = "{host}" is not an address of this machine.') from error
+        raise SettingsError(f'[server] {key}host = "{host}" is not an address of this machine.') from error
     except PermissionError as error:
-        raise SettingsError(f"[server] port = {port} may only be used by root; choose one above 1023.") from error
+        raise SettingsError(f"[server] {key}port = {port} may only be used by root; choose one above 1023.") from error
     except OSError as error:
-        raise SettingsError(f"cannot listen on {host}:{port}: {error.strerror}; choose another --port.") from error
+        raise SettingsError(f"cannot listen on {host}:{port}: {error.strerror}; choose another {flag}.") from error
     return bound
 
 
@@ -145,16 +146,14 @@ def bind_all(settings: Settings) -> list[socket.socket]:
     Raises `SettingsError`.
     """
     server = settings.server
-    addresses = [(server.host, server.port), *([server.internal_address] if server.is_divided else [])]
-    bound: list[socket.socket] = []
+    public = bind(server.host, server.port)
+    if not server.is_divided:
+        return [public]
     try:
-        for host, port in addresses:
-            bound.append(bind(host, port))
+        return [public, bind(*server.internal_address, internal=True)]
     except SettingsError:
-        for each in bound:
-            each.close()
+        public.close()
         raise
-    return bound
 
 
 def serve(hub: Tidings, bound: Sequence[socket.socket], on_ready: Callable[[], None]) -> None:

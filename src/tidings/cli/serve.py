@@ -59,7 +59,7 @@ def _welcome(settings: Settings, base: str, internal: str, *, demo: bool) -> Non
     console = Console(highlight=False)
     console.print(f"[bold]Tidings {__version__}[/bold] is listening on {base}")
     if internal != base:
-        console.print(f"Back ends and operators find the API, metrics and health on {internal}.")
+        console.print(f"Back ends and operators find the API, metrics and health on {internal}", soft_wrap=True)
     if demo:
         console.print(f"\nOpen [bold cyan]{base}[/bold cyan] in a browser or two, then publish from a terminal:\n")
         # One physical line at any width, so that it can be pasted.
