@@ -21,12 +21,12 @@ from pathlib import Path
 import httpx2
 import pytest
 from tests.world.backend import Backend, token
-from tests.world.command import PATIENCE
-from tests.world.settings import SETTINGS
+from tests.world.command import PATIENCE, run, written
+from tests.world.settings import KEY, SECRET, SETTINGS, Settings
 
 from tidings.channels.names import LENGTH_LIMIT
 from tidings.testing import Client, PlainClient, TidingsNode
-from tidings.testing.clients import UpgradeRefused
+from tidings.testing.clients import ReplyError, UpgradeRefused
 
 pytestmark = [pytest.mark.world, pytest.mark.L3]
 
@@ -272,6 +272,62 @@ async def test_names_are_short_and_few(server: TidingsNode) -> None:
         assert refused == 140 - 128 + 1  # Her personal channel counts as well.
         with pytest.raises(Exception, match=r"107|106"):
             await greedy.subscribe("plain:" + "a" * LENGTH_LIMIT)
+
+
+# Logs.
+
+HOSTILE = 'eve\n{"level": "error", "message": "forged"}\r\x1b[2J\x9b31m\u202e\u2028\u2066\x00'
+
+
+@pytest.mark.parametrize("format", ["human", "json"])
+async def test_log_injection(format: str) -> None:
+    """Users, origins, reasons and names of channels are written so that they are one line, in sight, and no commands.
+
+    At debug, where everything is written; tokens and keys are not even then.
+    """
+    settings = {**SETTINGS, "log": {"format": format, "level": "debug"}}
+    with TidingsNode(settings) as server:
+        hers = token(HOSTILE)
+        async with Client(server.websocket, token=hers, patience=PATIENCE) as eve:
+            with pytest.raises(ReplyError):
+                await eve.subscribe(f"plain:{HOSTILE}")
+            handshake(server, "https://\x9b31m\x85.evil.example")
+            with Backend(server.url) as backend:
+                await asyncio.to_thread(backend.disconnect, HOSTILE, 4500, HOSTILE)
+                httpx2.post(f"{server.url}/api/info?api_key={KEY.replace(' ', '+')}", content=b"{}")
+            await eve.expect_closed(timeout=PATIENCE)
+        server.process.line("connection closed", timeout=PATIENCE)
+        lines = list(server.process.lines)
+    assert any("evil.example" in line for line in lines) and any("forged" in line for line in lines)
+    assert [line for line in lines if not line.isprintable()] == []
+    assert not any(line.startswith('{"level": "error"') for line in lines)
+    if format == "json":
+        records = [json.loads(line) for line in lines if line.startswith("{")]
+        assert not any(record["message"] == "forged" for record in records)
+    said = "\n".join(lines)
+    assert hers not in said and SECRET not in said and KEY not in said and KEY.replace(" ", "+") not in said
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"auth": {"hmac_secret": 5}, "api": {"key": "hunter2"}},
+        {"auth": {"hmac_secret": "hunter2", "rsa_public_key": "hunter2"}},
+        {"auth": {"hmac_secret": ["hunter2"]}},
+        {"api": {"key": "hunter2", "error_mode": "hunter"}},
+        {"broker": {"url": "redis://user:hunter2@host:port"}},
+        {"broker": {"url": "mongodb://user:hunter2@host"}},
+        {"broker": {"url": "redis://127.0.0.1:1/0?password=hunter2"}},
+        {"broker": {"url": "redis://:hunter2@127.0.0.1:1"}},
+    ],
+)
+def test_complaints_and_tracebacks_hold_no_secret(wrong: Settings, tmp_path: Path) -> None:
+    """Whatever is wrong with the settings, and with the traceback that -v asks for."""
+    config = written({**wrong, "server": {"port": 0}}, tmp_path)
+    failed = run("serve", "--config", config, "-v")
+    assert failed.returncode == 1
+    assert "Traceback" in failed.stderr and "tidings: " in failed.stderr
+    assert "hunter2" not in failed.stdout + failed.stderr
 
 
 def frame(first: int, payload: bytes) -> bytes:
