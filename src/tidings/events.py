@@ -23,7 +23,7 @@ class ConnectionOpened(Fact, frozen=True):
 
 
 class ConnectionRefused(Fact, frozen=True):
-    """A connection was not let in, with an HTTP status in place of a handshake."""
+    """A connection was not let in, or a request not read, with an HTTP status in place of a handshake or an answer."""
 
     status: int
     reason: str

@@ -9,10 +9,10 @@ from pathlib import Path
 from typing import Any, Self, TypeVar
 
 from starlette.routing import BaseRoute, Router
-from starlette.types import Receive, Scope, Send
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 from tidings import events
-from tidings.app import build, capabilities
+from tidings.app import build, capabilities, routes
 from tidings.app.application import ChannelHandlers, HandledApplication
 from tidings.app.handlers import Function, Handler
 from tidings.app.patterns import Pattern
@@ -20,7 +20,6 @@ from tidings.app.publishing import publish
 from tidings.app.renewal import Renewal
 from tidings.app.renewal.differences import Change
 from tidings.app.replies import SubscribeReply
-from tidings.app.routes import routes
 from tidings.app.settings import Settings
 from tidings.brokers.base import Guard, Page
 from tidings.channels import names
@@ -93,9 +92,16 @@ class Tidings:
         if self._tracing is not None:
             self.hooks.listen(self._tracing.tracer)
             self.metrics.spans = self._tracing.counts
-        own = routes(self.node, self.settings, self.hooks, self.metrics, api_key=lambda: self.settings.api.secret)
-        served = [*own, *extra_routes]
-        self._router = Router(served, lifespan=self.lifespan)
+        clients = [*routes.clients(self.node, self.settings), *routes.everybody(self.node)]
+        operators = [
+            *routes.operators(self.node, self.settings, self.metrics, api_key=lambda: self.settings.api.secret),
+            *extra_routes,
+        ]
+        self._router = Router([*clients, *operators], lifespan=self.lifespan)
+        self.public: ASGIApp = Router(clients, lifespan=self.lifespan)
+        """What clients are served, for an address where back ends and operators are not."""
+        self.internal: ASGIApp = Router([*operators, *routes.everybody(self.node)])
+        """What back ends and operators are served, for an address where clients are not."""
 
     def __repr__(self) -> str:
         return f"<Tidings with {self.node!r}>"

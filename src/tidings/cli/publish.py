@@ -29,7 +29,7 @@ def publish(
     Prints the position in the channel's stream, {} in a channel without history.
     """
     settings = Settings.load(config)
-    base = url.rstrip("/") or settings.server.url()
+    base = url.rstrip("/") or settings.server.internal_url()
     key = key or settings.api.secret
     if not key:
         raise SettingsError("there is no API key; give --key, or set [api] key.")

@@ -42,6 +42,10 @@ DEFAULTS = {
         "tls_certificate": "",
         "tls_key": "",
         "trusted_proxies": ["127.0.0.1"],
+        "internal_host": "",
+        "internal_port": 0,
+        "handshake_timeout": 10.0,
+        "request_timeout": 60.0,
     },
     "broker": {
         "url": "memory://",

@@ -30,6 +30,8 @@ def check_server(server: Server, broker: Broker) -> Iterator[Objection]:
             ("server", "workers"),
             f"= {server.workers} needs a broker between processes, and memory:// stays within one; set [broker] url",
         )
+    if server.is_divided and server.port and server.internal_address == (server.host, server.port):
+        yield _objection(("server", "internal_port"), f"= {server.port} is that of the clients; choose another one")
     for one, other in (("tls_certificate", "tls_key"), ("tls_key", "tls_certificate")):
         if getattr(server, one) and not getattr(server, other):
             yield _objection(("server", one), f"needs {other}; set both or neither")

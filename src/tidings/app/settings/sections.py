@@ -27,12 +27,35 @@ class Server(Section):
     tls_certificate: str = Field(default="", description="A file with the certificates in PEM; empty for no TLS.")
     tls_key: str = Field(default="", description="A file with its private key in PEM.")
     trusted_proxies: Words = Field(default=("127.0.0.1",), description="Whose word on the client's address is taken.")
+    internal_host: str = Field(default="", description="An address for API, metrics and operators alone, without TLS.")
+    internal_port: Annotated[Count, Field(le=65535)] = Field(
+        default=0, description="Its port. Both empty: one for all."
+    )
+    handshake_timeout: Duration = Field(default=10.0, description="For a TLS handshake, and for the head of a request.")
+    request_timeout: Duration = Field(default=60.0, description="For the body of a request, and reading its answer.")
 
     def url(self, port: int | None = None) -> str:
         """Where it is found; `port` is the one that is taken where the settings leave it open."""
-        scheme = "https" if self.tls_certificate else "http"
-        host = f"[{self.host}]" if ":" in self.host else self.host
-        return f"{scheme}://{host}:{port or self.port}"
+        return _url("https" if self.tls_certificate else "http", self.host, port or self.port)
+
+    @property
+    def is_divided(self) -> bool:
+        """Whether back ends and operators have an address of their own."""
+        return bool(self.internal_host or self.internal_port)
+
+    @property
+    def internal_address(self) -> tuple[str, int]:
+        """That address, where there is one."""
+        return self.internal_host or "127.0.0.1", self.internal_port
+
+    def internal_url(self, port: int | None = None) -> str:
+        """Where back ends find the API: there, or with everything else. `port` is as in `url`."""
+        host, own = self.internal_address
+        return _url("http", host, port or own) if self.is_divided else self.url(port)
+
+
+def _url(scheme: str, host: str, port: int) -> str:
+    return f"{scheme}://{f'[{host}]' if ':' in host else host}:{port}"
 
 
 class Broker(Section):
