@@ -307,6 +307,12 @@ def test_the_documentation_lists_every_metric(metrics: Metrics):
         events.Dropped("c-1", "u-1", "news", "latest", 1),
         events.GapFound("news", filled=True, missing=1),
         events.BrokerLost("it is gone"),
+        events.WebhookBegan("connect"),
+        events.WebhookEnded("connect", "ok", 0.1, "c-1", ""),
+        events.WebhookAway("connect", "it is gone"),
+        events.NoticeQueued("disconnect"),
+        events.NoticeDelivered("disconnect", 0.1),
+        events.NoticesDropped("disconnect", "full", 1),
     ]:
         hooks.announce(fact)
     exposed = {}

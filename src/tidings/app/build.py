@@ -8,6 +8,7 @@ from typing import Any
 
 from tidings.app import capabilities
 from tidings.app.settings import Settings
+from tidings.app.settings.sections import Proxies
 from tidings.brokers.base import Broker
 from tidings.brokers.memory import MemoryBroker
 from tidings.channels.namespaces import Namespaces
@@ -21,6 +22,8 @@ from tidings.gateway.tokens import Verifier
 from tidings.gateway.transports.base import TransportTerms
 from tidings.hooks import Hooks
 
+NO_PROXIES = Proxies()
+
 QUEUED_MESSAGES = 4
 """How many of the largest messages may wait behind a command of one connection; of smaller ones as many more."""
 
@@ -33,10 +36,12 @@ def node(
     clock: Clock | None = None,
     carrier: Broker | None = None,
     version: str = "",
+    namespaces: Namespaces | None = None,
 ) -> Node:
     """A node as the settings want it, not yet started.
 
-    `carrier` is the broker, where it is not the one that the settings name. Raises `SettingsError`.
+    `carrier` is the broker, and `namespaces` the options of channels, where they are not the ones that the settings
+    name. Raises `SettingsError`.
     """
     clock = clock or SystemClock()
     is_shared = carrier is not None
@@ -45,7 +50,7 @@ def node(
     client = settings.client
     policy = Policy(
         rules=rules(settings),
-        namespaces=Namespaces(settings.channels, settings.namespaces),
+        namespaces=namespaces or Namespaces(settings.channels, settings.namespaces),
         verifier=Verifier(settings.auth.rules),
         handlers=application or NoApplication(),
         hooks=hooks or Hooks(),
@@ -139,6 +144,7 @@ def _needed(module: str, extra: str) -> Iterator[None]:
         ) from error
 
 
-def channel_options(namespace: str, options: Mapping[str, Any]) -> ChannelOptions:
-    """The options of a namespace, checked as the settings check them. Raises `SettingsError`."""
-    return Settings.of({"channels": {"namespaces": {namespace: options}}}).namespaces[namespace]
+def channel_options(namespace: str, options: Mapping[str, Any], proxies: Proxies = NO_PROXIES) -> ChannelOptions:
+    """The options of a namespace, checked as the settings check them, with these endpoints. Raises `SettingsError`."""
+    endpoints = {event: {"endpoint": proxy.endpoint} for event, proxy in proxies}
+    return Settings.of({"channels": {"namespaces": {namespace: options}}, "proxy": endpoints}).namespaces[namespace]

@@ -20,8 +20,10 @@ from tidings.app.publishing import publish
 from tidings.app.replies import SubscribeReply
 from tidings.app.routes import routes
 from tidings.app.settings import Settings
+from tidings.app.webhooks import Webhooks
 from tidings.brokers.base import Guard, Page
 from tidings.channels import names
+from tidings.channels.namespaces import Namespaces
 from tidings.clock import Clock, SystemClock
 from tidings.errors import BrokerUnavailable, Disconnect
 from tidings.hooks import Hooks
@@ -66,8 +68,10 @@ class Tidings:
     ) -> None:
         self.settings = _settings(settings, broker)
         self.hooks = hooks or Hooks()
-        self._application = HandledApplication()
         clock = clock or SystemClock()
+        namespaces = Namespaces(self.settings.channels, self.settings.namespaces)
+        self._webhooks = Webhooks(self.settings, namespaces, self.hooks, clock)
+        self._application = HandledApplication(self._webhooks.application)
         self._broker = build.broker(self.settings, clock)
         self.node = build.node(
             self.settings,
@@ -76,7 +80,9 @@ class Tidings:
             clock=clock,
             carrier=self._broker,
             version=__version__,
+            namespaces=namespaces,
         )
+        self._webhooks.attend(self.node)
         self.metrics = Metrics(__version__, users=lambda: len(self.node.users), channels=self.node.hub.channels)
         self.hooks.listen(self.metrics)
         self.hooks.listen(LogListener(self.node.clock))
@@ -95,6 +101,7 @@ class Tidings:
     async def stop(self) -> None:
         """Send all clients away, finish what was begun, and let the broker go. A hub does not start again."""
         await self.node.stop()
+        await self._webhooks.stop()
 
     async def __aenter__(self) -> Self:
         await self.start()
@@ -147,7 +154,7 @@ class Tidings:
 
         Raises `SettingsError`, also for what the broker cannot do.
         """
-        checked = build.channel_options(name, options)
+        checked = build.channel_options(name, options, self.settings.proxy)
         capabilities.check_namespace(name, checked, self._broker, capabilities.broker_name(self.settings))
         self.node.policy.namespaces.define(name, checked)
 

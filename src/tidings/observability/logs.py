@@ -95,6 +95,10 @@ class LogListener:
             events.ConnectionRefused: self._refused,
             events.Dropped: self._dropped,
             events.GapFound: self._gap,
+            events.WebhookEnded: self._called,
+            events.WebhookAway: self._left_alone,
+            events.WebhookResumed: self._works_again,
+            events.NoticesDropped: self._not_told,
         }
 
     def __call__(self, fact: Fact) -> None:
@@ -127,6 +131,21 @@ class LogListener:
 
     def _resumed(self, fact: events.BrokerResumed) -> None:
         self._write(INFO, "broker resumed", fact, "")
+
+    def _called(self, fact: events.WebhookEnded) -> None:
+        if fact.why:
+            self._write(WARNING, "webhook failed", fact, (fact.event, fact.outcome))
+        else:
+            self._routine(fact)
+
+    def _left_alone(self, fact: events.WebhookAway) -> None:
+        self._write(WARNING, "webhook left alone", fact, fact.event)
+
+    def _works_again(self, fact: events.WebhookResumed) -> None:
+        self._write(INFO, "webhook works again", fact, fact.event)
+
+    def _not_told(self, fact: events.NoticesDropped) -> None:
+        self._write(WARNING, "webhook notices dropped", fact, (fact.event, fact.reason))
 
     def _routine(self, fact: Fact) -> None:
         if LOGGER.isEnabledFor(DEBUG):

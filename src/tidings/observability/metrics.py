@@ -24,6 +24,7 @@ from tidings.events import Fact
 from tidings.observability import sums
 from tidings.observability.measures import Measures
 from tidings.observability.sums import Reading
+from tidings.observability.webhooks import WebhookCounts
 
 OTHER = "other"
 
@@ -78,6 +79,7 @@ class Metrics:
             events.GapFound: self._gap,
             events.BrokerLost: self._lost,
             events.BrokerResumed: self._resumed,
+            **WebhookCounts(measures).facts,
         }
 
     # In: facts.

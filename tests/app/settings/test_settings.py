@@ -18,6 +18,18 @@ from tidings.gateway.tokens import TokenRules
 
 pytestmark = pytest.mark.core
 
+ENDPOINT: dict[str, Any] = {
+    "endpoint": "",
+    "timeout": 1.0,
+    "http_headers": [],
+    "emulated_headers": True,
+    "secret": "",
+    "ca_file": "",
+    "concurrency": 64,
+}
+ASKED = {"queue_limit": 1024, "answer_limit_bytes": 65536, "binary": False}
+TOLD = {"queue_limit": 10000, "queue_limit_bytes": 16777216, "flush_timeout": 5.0}
+
 DEFAULTS = {
     "server": {
         "host": "127.0.0.1",
@@ -70,8 +82,9 @@ DEFAULTS = {
         "commands_per_user": "",
     },
     "proxy": {
-        event: {"endpoint": "", "timeout": 1.0, "http_headers": []}
-        for event in ("connect", "refresh", "subscribe", "publish", "sub_refresh", "rpc", "disconnect", "unsubscribe")
+        **dict.fromkeys(("connect", "refresh", "subscribe", "publish", "sub_refresh", "rpc"), ENDPOINT | ASKED),
+        **dict.fromkeys(("disconnect", "unsubscribe"), ENDPOINT | TOLD),
+        "state": ENDPOINT | TOLD | {"debounce": 1.0},
     },
     "log": {"format": "auto", "level": "info"},
     "diagnostics": {"echo": False},
@@ -140,6 +153,8 @@ def test_channels() -> None:
         allowed_delta_types = ["fossil"]
         subscribe_proxy = true
         [channels.namespaces."a.b-c_D2"]
+        [proxy.subscribe]
+        endpoint = "http://app.example/subscribe"
         """
     )
     assert settings.channels == ChannelOptions(presence=True, history_size=5, history_ttl=60.0)

@@ -17,7 +17,7 @@ from pydantic_core import ErrorDetails
 from tidings.app.settings.channels import Namespace
 from tidings.app.settings.fields import Section
 from tidings.app.settings.layers import Layer, Place, find, origin
-from tidings.app.settings.sections import SECTIONS, Proxy
+from tidings.app.settings.sections import SECTIONS, Proxies
 from tidings.errors import SettingsError
 
 SHOWN_LENGTH = 60
@@ -116,7 +116,11 @@ def _instead(place: Place, value: Any) -> str:
 def _model(section: Place) -> type[Section]:
     if len(section) == 1:
         return SECTIONS[section[0]]
-    return Proxy if section[0] == "proxy" else Namespace
+    if section[0] == "proxy":
+        model = Proxies.model_fields[section[1]].annotation
+        assert isinstance(model, type)
+        return model
+    return Namespace
 
 
 def _sections_with(key: str) -> list[str]:

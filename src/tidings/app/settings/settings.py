@@ -94,6 +94,8 @@ class Settings:
             name: getattr(self, name).model_dump(mode="json") for name in SECTIONS if name != "channels"
         }
         sections["broker"]["url"] = _without_password(self.broker.url)
+        for endpoint in sections["proxy"].values():
+            endpoint["endpoint"] = _without_password(endpoint["endpoint"])
         namespaces = {name: msgspec.to_builtins(own) for name, own in self.namespaces.items()}
         sections["channels"] = {**msgspec.to_builtins(self.channels), "namespaces": namespaces}
         return sections
@@ -122,6 +124,11 @@ class Settings:
             checks.check_namespaces(self.namespaces),
             checks.check_channels(("channels",), self.channels),
             *(checks.check_channels(("channels", "namespaces", name), own) for name, own in self.namespaces.items()),
+            checks.check_proxied(("channels",), self.channels, self.proxy),
+            *(
+                checks.check_proxied(("channels", "namespaces", name), own, self.proxy)
+                for name, own in self.namespaces.items()
+            ),
         )
 
 

@@ -11,6 +11,7 @@ from typing import Any, TypeVar
 
 from msgspec import Struct
 
+from tidings.brokers.base import NO_GUARD, Guard
 from tidings.channels.hub import Wish
 from tidings.channels.options import ChannelOptions
 from tidings.gateway.grants import ConnectionGrant
@@ -54,7 +55,7 @@ class Authorize(Question, frozen=True):
 
 
 class Review(Question, frozen=True):
-    """May this client publish this, and what exactly shall be published? → bytes"""
+    """May this client publish this, and what exactly shall be published? → PublicationGrant"""
 
     channel: str
     data: bytes
@@ -65,6 +66,8 @@ class Publish(Question, frozen=True):
 
     channel: str
     publication: Publication
+    guard: Guard = NO_GUARD
+    skip_history: bool = False
 
 
 class ReadPresence(Question, frozen=True):
@@ -101,6 +104,15 @@ class Deliver(Question, frozen=True):
     data: bytes
 
 
+class Renew(Question, frozen=True):
+    """May the subscription to a channel live on, or with "" the connection? → Renewal
+
+    Asked by time and not by a command, so it comes as `AskRenewal`, beside whatever else is under way.
+    """
+
+    channel: str = ""
+
+
 R = TypeVar("R")
 Steps = Generator[Question, Any, R]
 """A command on its way to a result of type R."""
@@ -133,6 +145,12 @@ class Ask(Struct, frozen=True):
     question: Question
 
 
+class AskRenewal(Struct, frozen=True):
+    """Find the answer to a `Renew`, and come back with `Session.renewed`."""
+
+    question: Renew
+
+
 class Leave(Struct, frozen=True):
     """Give up a subscription that went live. `code` is that of the unsubscribe, 0 if the client did it itself."""
 
@@ -148,4 +166,4 @@ class Close(Struct, frozen=True):
     disconnect: Disconnect
 
 
-Effect = Send | Ping | Ask | Leave | Close
+Effect = Send | Ping | Ask | AskRenewal | Leave | Close
