@@ -159,7 +159,7 @@ steps = st.lists(
 )
 
 
-@settings(max_examples=500)
+@settings(max_examples=200)
 @given(steps)
 def test_what_is_said_is_true_at_last(told: list[tuple[str, str]]) -> None:
     """However nodes come, go and ask: the last word is right, and nothing ends that has not begun."""

@@ -165,6 +165,15 @@ async def test_headers(receiver: Receiver, websocket: str) -> None:
     await client.leave()
 
 
+async def test_cookies_of_answers_are_forgotten(receiver: Receiver, websocket: str) -> None:
+    """What one user's answer sets is not sent with another user's call."""
+    receiver.plan("rpc", {"json": {"result": {}}, "headers": {"set-cookie": "session=ada; Path=/"}})
+    async with known(websocket) as client:
+        await client.rpc("m")
+        await client.rpc("m")
+    assert [call["headers"].get("cookie") for call in receiver.calls("rpc")] == [None, None]
+
+
 async def test_signature(receiver: Receiver, websocket: str) -> None:
     """The recipe of the documentation: HMAC-SHA256 over time, full stop and body."""
     receiver.answers("connect", {"result": {"user": "42"}})

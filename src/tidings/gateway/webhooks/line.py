@@ -1,13 +1,15 @@
 """The HTTP side of an endpoint: one address, its own connections, answers of bounded length.
 
 The address comes from the settings as a whole; nothing of a client is ever part of it. Redirects are not followed,
-proxies of the environment are not used, and certificates are verified over TLS 1.2 or newer.
+proxies of the environment are not used, and certificates are verified over TLS 1.2 or newer. Cookies that an answer
+sets are forgotten: the next call is about somebody else.
 """
 
 from __future__ import annotations
 
 import ssl
 from collections.abc import Sequence
+from http.cookiejar import CookieJar, DefaultCookiePolicy
 
 import httpx2
 from msgspec import Struct
@@ -34,6 +36,7 @@ class Line:
         self._client = httpx2.AsyncClient(
             verify=_tls(terms) if terms.url.startswith("https:") else False,
             trust_env=False,
+            cookies=CookieJar(DefaultCookiePolicy(allowed_domains=[])),
             follow_redirects=False,
             timeout=None,  # The caller has one over all of it.
             limits=httpx2.Limits(

@@ -85,7 +85,7 @@ class Proxies(NoApplication):
         return Event.SUB_REFRESH in self._endpoints and self._options(channel).sub_refresh_proxy
 
     def hears_ends(self) -> bool:
-        return bool(self._notices.terms)
+        return any(self._notices.about(event) for event in (Event.DISCONNECT, Event.UNSUBSCRIBE))
 
     def sees_clients(self) -> bool:
         return bool(self._listed)
