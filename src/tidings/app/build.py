@@ -9,6 +9,7 @@ from typing import Any
 from tidings.app import capabilities
 from tidings.app.settings import Settings
 from tidings.app.settings.sections import Proxies
+from tidings.app.webhooks import Webhooks
 from tidings.brokers.base import Broker
 from tidings.brokers.memory import MemoryBroker
 from tidings.channels.namespaces import Namespaces
@@ -128,7 +129,9 @@ def broker(settings: Settings, clock: Clock) -> Broker:
 
 def check(settings: Settings) -> None:
     """Make sure that a node can be built. Connects to nothing. Raises `SettingsError`."""
-    capabilities.check(settings, broker(settings, SystemClock()))
+    clock = SystemClock()
+    capabilities.check(settings, broker(settings, clock))
+    Webhooks(settings, Namespaces(settings.channels, settings.namespaces), Hooks(), clock)
 
 
 @contextmanager

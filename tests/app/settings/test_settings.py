@@ -28,7 +28,7 @@ ENDPOINT: dict[str, Any] = {
     "concurrency": 64,
 }
 ASKED = {"queue_limit": 1024, "answer_limit_bytes": 65536, "binary": False}
-TOLD = {"queue_limit": 10000, "queue_limit_bytes": 16777216, "flush_timeout": 5.0}
+TOLD = {"concurrency": 8, "queue_limit": 50000, "queue_limit_bytes": 16777216, "flush_timeout": 5.0}
 
 DEFAULTS = {
     "server": {
@@ -275,6 +275,16 @@ def test_secrets_are_masked() -> None:
     assert "secret'" not in repr(settings)
     assert "four" not in repr(settings)
     assert "secret@" not in str(shown)
+
+
+def test_secrets_of_endpoints_are_masked() -> None:
+    """What signs the calls, and the password in an address."""
+    endpoint = {"endpoint": "https://user:five%20secret@app.example/x", "secret": "six secret"}
+    settings = Settings.of({"proxy": {"connect": endpoint, "state": endpoint}})
+    shown = settings.shown()["proxy"]["connect"]
+    assert (shown["endpoint"], shown["secret"]) == ("https://user:**********@app.example/x", "**********")
+    assert "secret'" not in repr(settings) and "five" not in repr(settings)
+    assert settings.proxy.state.terms["secret"] == "six secret"
 
 
 @pytest.mark.parametrize(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import ssl
 import sys
 import tempfile
 import time
@@ -25,13 +26,18 @@ FREE = {"allow_subscribe_for_client": True, "allow_publish_for_client": True}
 
 
 class Receiver:
-    """A back end in a process of its own, steered by the test; see receiver.py. It keeps its port when restarted."""
+    """A back end in a process of its own, steered by the test; see receiver.py. It keeps its port when restarted.
 
-    def __init__(self) -> None:
+    With a `certificate`, a PEM file that holds its key as well, it speaks TLS.
+    """
+
+    def __init__(self, certificate: Path | None = None) -> None:
         self.port = ports.reserve()
-        self.url = f"http://127.0.0.1:{self.port}"
+        self.url = f"{'https' if certificate else 'http'}://127.0.0.1:{self.port}"
+        self._certificate = certificate
         self._folder = Path(tempfile.mkdtemp())
-        self._http = httpx2.Client(base_url=self.url, trust_env=False, timeout=10.0)
+        trust = ssl.create_default_context(cafile=certificate) if certificate else False
+        self._http = httpx2.Client(base_url=self.url, trust_env=False, timeout=10.0, verify=trust)
 
     def __enter__(self) -> Self:
         self.start()
@@ -44,7 +50,12 @@ class Receiver:
 
     def start(self) -> None:
         program = Path(__file__).with_name("receiver.py")
-        command = [sys.executable, str(program), str(self.port)]
+        command = [
+            sys.executable,
+            str(program),
+            str(self.port),
+            *([str(self._certificate)] if self._certificate else []),
+        ]
         self.process = Process(command, directory=self._folder, output=self._folder / "receiver.log")
         self.process.line("ready")
 

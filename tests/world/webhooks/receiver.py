@@ -1,4 +1,4 @@
-"""A back end that is asked and told by Tidings, and behaves as a test wants it to: `python receiver.py PORT`.
+"""A back end that is asked and told by Tidings, and behaves as a test wants it to: `python receiver.py PORT [PEM]`.
 
     PUT /plan/NAME      a list of behaviours: each call of /hook/NAME takes the next one, the last stays
     GET /calls/NAME     what /hook/NAME was asked, in order
@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import ssl
 import sys
 from asyncio import StreamReader, StreamWriter
 from collections import defaultdict
@@ -99,7 +100,11 @@ async def write(
 
 
 async def main() -> None:
-    server = await asyncio.start_server(serve, "127.0.0.1", int(sys.argv[1]))
+    port, *chain = sys.argv[1:]
+    tls = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH) if chain else None
+    if tls is not None:
+        tls.load_cert_chain(*chain)
+    server = await asyncio.start_server(serve, "127.0.0.1", int(port), ssl=tls)
     sys.stdout.write("ready\n")
     sys.stdout.flush()
     async with server:

@@ -150,7 +150,8 @@ class Proxy(Endpoint):
 class Notice(Endpoint):
     """One that is told."""
 
-    queue_limit: Amount = Field(default=10000, description="What may wait; the oldest are dropped for newer ones.")
+    concurrency: Amount = Field(default=8, description="Calls under way at a time.")
+    queue_limit: Amount = Field(default=50000, description="What may wait; the oldest are dropped for newer ones.")
     queue_limit_bytes: Amount = Field(default=16777216, description="The same in bytes.")
     flush_timeout: Seconds = Field(default=5.0, description="How long stopping waits for what has not arrived.")
 

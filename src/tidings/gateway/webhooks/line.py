@@ -34,7 +34,7 @@ class Line:
         self._url = terms.url
         self._limit = terms.answer_limit_bytes
         self._client = httpx2.AsyncClient(
-            verify=_tls(terms) if terms.url.startswith("https:") else False,
+            verify=tls(terms) if terms.url.startswith("https:") else False,
             trust_env=False,
             cookies=CookieJar(DefaultCookiePolicy(allowed_domains=[])),
             follow_redirects=False,
@@ -68,7 +68,8 @@ class Line:
         return bytes(body)
 
 
-def _tls(terms: Terms) -> ssl.SSLContext:
+def tls(terms: Terms) -> ssl.SSLContext:
+    """Whom to trust. Raises `OSError` and `ssl.SSLError` where `ca_file` cannot be read."""
     context = ssl.create_default_context(cafile=terms.ca_file or None)
     context.minimum_version = ssl.TLSVersion.TLSv1_2
     return context

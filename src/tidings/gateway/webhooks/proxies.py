@@ -53,7 +53,8 @@ class Proxies(NoApplication):
         self._clock = clock
         self._notices = notices
         terms = [*(endpoint.terms for endpoint in endpoints.values()), *notices.terms]
-        self._listed = frozenset(name for one in terms for name in one.http_headers)
+        self._asks_later = any(one.http_headers for one in terms if one.event is not Event.CONNECT)
+        """Whether a client's request is looked at again after it has connected."""
         self._emulated = frozenset(name for one in terms if one.emulated_headers for name in one.http_headers)
         self._written: WeakKeyDictionary[Client, dict[str, str]] = WeakKeyDictionary()
         """What clients wrote into their connect commands, of those that wrote something that is listed."""
@@ -88,7 +89,7 @@ class Proxies(NoApplication):
         return any(self._notices.about(event) for event in (Event.DISCONNECT, Event.UNSUBSCRIBE))
 
     def sees_clients(self) -> bool:
-        return bool(self._listed)
+        return self._asks_later
 
     # The decisions.
 
