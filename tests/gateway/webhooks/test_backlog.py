@@ -65,6 +65,16 @@ def test_a_failure_pauses_its_subject_only_and_longer_each_time() -> None:
         assert waiting.has("end", now)
 
 
+def test_what_arrives_ends_the_pauses() -> None:
+    waiting, first, second = backlog(), notice(), notice()
+    waiting.add(first)
+    waiting.add(second)
+    waiting.failed(waiting.take("end", 0.0), 0.0)
+    waiting.told(waiting.take("end", 1.0))
+    waiting.failed(waiting.take("end", 1.0), 1.0)
+    assert waiting.deadline() == 2.0
+
+
 def test_what_was_not_tried_keeps_its_place() -> None:
     waiting, mine = backlog(), notice()
     waiting.add(mine)

@@ -44,6 +44,11 @@ def test_no_value_breaks_out(value: str) -> None:
     assert passed(emulated={"x-room": value}, address="") == {}
 
 
+@pytest.mark.parametrize("value", ["a\nb", "a\x00b"])
+def test_not_even_one_of_the_request(value: str) -> None:
+    assert passed(real={"cookie": value}, address="") == {}
+
+
 def test_text_travels_as_it_is() -> None:
     assert passed({"cookie": "caf\xe9"}, {"x-room": " caf\u00e9\t"}, "") == {
         "cookie": b"caf\xe9",

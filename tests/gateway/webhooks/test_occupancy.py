@@ -143,8 +143,24 @@ def test_a_question_that_could_not_be_asked_is_asked_again() -> None:
     node = Occupancy("a", DEBOUNCE)
     node.subscribed("x", 0.0)
     (claim,) = node.begin(1.0, 10)
-    node.give_up(1.0)
     assert node.begin(1.0, 10) == [claim]
+
+
+def test_who_is_asked_about_the_end_takes_the_channel_over() -> None:
+    """Its own first subscriber is not told of then: for everybody outside the channel was occupied all the time."""
+    cluster = Cluster("a", "b")
+    cluster.come("a")
+    cluster.settle()
+    cluster.come("b")
+    cluster.go("a")
+    cluster.wait()
+    cluster.ask("a")
+    cluster.hear("a")
+    cluster.settle()
+    assert cluster.said == [Occupied.OCCUPIED]
+    cluster.go("b")
+    cluster.settle()
+    assert cluster.said == [Occupied.OCCUPIED, Occupied.VACATED]
 
 
 def test_a_node_that_does_not_answer_counts_as_gone() -> None:

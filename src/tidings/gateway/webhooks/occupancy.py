@@ -58,8 +58,6 @@ class Occupancy:
         """What this node is about to say."""
         self._due: dict[str, float] = {}
         """When it is to be asked about."""
-        self._asked: set[str] = set()
-        """Of these the others are being asked about, and may be waiting for this node: they are not withdrawn."""
 
     def __len__(self) -> int:
         """How many claims are pending."""
@@ -86,17 +84,8 @@ class Occupancy:
     # What is asked and said.
 
     def begin(self, now: float, limit: int, *, at_once: bool = False) -> list[Claim]:
-        """At most `limit` claims that are to be asked about now; `at_once` does not wait for that.
-
-        `conclude` or `give_up` follows before the next call.
-        """
-        due = [claim for channel, claim in self._pending.items() if at_once or self._due[channel] <= now][:limit]
-        self._asked = {claim.channel for claim in due}
-        return due
-
-    def give_up(self, now: float) -> None:
-        """The others could not be asked. What still holds is asked about again."""
-        self._end_asking(now)
+        """At most `limit` claims that are to be asked about now; `at_once` does not wait for that."""
+        return [claim for channel, claim in self._pending.items() if at_once or self._due[channel] <= now][:limit]
 
     def answer(self, question: bytes, now: float) -> bytes:
         """What this node knows about another's claims. Its own question is not answered."""
@@ -111,7 +100,7 @@ class Occupancy:
         said = []
         for index, claim in enumerate(claims):
             if self._pending.get(claim.channel) != claim:
-                continue  # It was settled by another node while the others were asked.
+                continue  # It did not last, or another node has said it meanwhile; who waits for this one asks again.
             opinions = {answer[index] for answer in heard if index < len(answer)}
             if "settled" not in opinions and "mine" in opinions:
                 self._put_off(claim.channel, now)
@@ -119,7 +108,6 @@ class Occupancy:
             self._settle(claim)
             if "settled" not in opinions:
                 said.append(claim)
-        self._end_asking(now)
         return said
 
     def hear(self, said: bytes, now: float) -> bytes:
@@ -140,8 +128,6 @@ class Occupancy:
 
     def _reconsider(self, channel: str, now: float) -> None:
         """Begin or withdraw a claim, now that the count may be another."""
-        if channel in self._asked:
-            return
         is_here, is_settled = channel in self._counts, channel in self._settled
         if is_here == is_settled:
             self._forget(channel)
@@ -165,11 +151,6 @@ class Occupancy:
             return "mine"
         self._put_off(channel, now)
         return "free"
-
-    def _end_asking(self, now: float) -> None:
-        asked, self._asked = self._asked, set()
-        for channel in asked:
-            self._reconsider(channel, now)
 
     def _put_off(self, channel: str, now: float) -> None:
         """Another node will probably say it."""

@@ -114,11 +114,7 @@ class States:
             self._working = None
 
     async def _say(self, claims: list[Claim]) -> None:
-        try:
-            answers = await self._neighbours.ask(QUESTION, letter(self._node, claims))
-        except BaseException:
-            self._occupancy.give_up(self._clock.now())
-            raise
+        answers = await self._neighbours.ask(QUESTION, letter(self._node, claims))
         said = self._occupancy.conclude(claims, others(answers, self._node), self._clock.now())
         if said:
             with suppress(BrokerUnavailable):  # They will ask, then.
