@@ -153,9 +153,9 @@ class Bystander:
         await self._turns(5)
         self._leaves.set()
         await self._stay
-        # Not the slowest one: the machine may be busy. Who waited for endpoints would have done little else.
-        waited = sum(lasted for lasted in self.lasted if lasted > TIMEOUT / 2)
-        assert waited < sum(self.lasted) / 2, f"it has waited for somebody else's endpoint: {self.lasted}"
+        # Five calls hang; who waited for each of them is slow five times. A busy machine may be so once or twice.
+        slow = [lasted for lasted in self.lasted if lasted > TIMEOUT / 2]
+        assert len(slow) < 4, f"it has waited for somebody else's endpoint: {slow}"
 
     async def _turns(self, count: int) -> None:
         enough = len(self.lasted) + count
