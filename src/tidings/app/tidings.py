@@ -21,8 +21,10 @@ from tidings.app.renewal import Renewal
 from tidings.app.renewal.differences import Change
 from tidings.app.replies import SubscribeReply
 from tidings.app.settings import Settings
+from tidings.app.webhooks import Webhooks
 from tidings.brokers.base import Guard, Page
 from tidings.channels import names
+from tidings.channels.namespaces import Namespaces
 from tidings.clock import Clock, SystemClock
 from tidings.errors import BrokerUnavailable, Disconnect
 from tidings.hooks import Hooks
@@ -70,8 +72,10 @@ class Tidings:
     ) -> None:
         self.settings = _settings(settings, broker)
         self.hooks = hooks or Hooks()
-        self._application = HandledApplication()
         clock = clock or SystemClock()
+        namespaces = Namespaces(self.settings.channels, self.settings.namespaces)
+        self._webhooks = Webhooks(self.settings, namespaces, self.hooks, clock)
+        self._application = HandledApplication(self._webhooks.application)
         self._broker = build.broker(self.settings, clock)
         self._trust = build.trust(self.settings, self.hooks, clock)
         self._tracing = build.tracing(self.settings)
@@ -84,7 +88,9 @@ class Tidings:
             version=__version__,
             verifier=self._trust,
             tracer=self._tracing.tracer if self._tracing else None,
+            namespaces=namespaces,
         )
+        self._webhooks.attend(self.node)
         self.renewal = Renewal(self.settings, self._trust, self.hooks, self._take)
         self.metrics = Metrics(__version__, users=lambda: len(self.node.users), channels=self.node.hub.channels)
         self.hooks.listen(self.metrics)
@@ -119,6 +125,7 @@ class Tidings:
         try:
             await self.node.stop()
         finally:
+            await self._webhooks.stop()
             await self.renewal.stop()
             await self._trust.stop()
             if self._tracing is not None:
@@ -191,7 +198,7 @@ class Tidings:
 
         Raises `SettingsError`, also for what the broker cannot do.
         """
-        checked = build.channel_options(name, options)
+        checked = build.channel_options(name, options, self.settings.proxy)
         capabilities.check_namespace(name, checked, self._broker, capabilities.broker_name(self.settings))
         self.node.policy.namespaces.define(name, checked)
 

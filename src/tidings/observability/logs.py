@@ -108,6 +108,10 @@ class LogListener:
             events.KeysUnreachable: self._missed_keys,
             events.SettingsReloaded: self._reloaded,
             events.SettingsRefused: self._refused_settings,
+            events.WebhookEnded: self._called_webhook,
+            events.WebhookAway: self._left_alone,
+            events.WebhookResumed: self._works_again,
+            events.NoticesDropped: self._not_told,
         }
 
     def __call__(self, fact: Fact) -> None:
@@ -183,6 +187,21 @@ class LogListener:
 
     def _refused_settings(self, fact: events.SettingsRefused) -> None:
         LOGGER.error(Line("settings not reloaded, all stays as it was", {"reason": fact.reason}))
+
+    def _called_webhook(self, fact: events.WebhookEnded) -> None:
+        if fact.why:
+            self._write(WARNING, "webhook failed", fact, (fact.event, fact.outcome))
+        else:
+            self._routine(fact)
+
+    def _left_alone(self, fact: events.WebhookAway) -> None:
+        self._write(WARNING, "webhook left alone", fact, fact.event)
+
+    def _works_again(self, fact: events.WebhookResumed) -> None:
+        self._write(INFO, "webhook works again", fact, fact.event)
+
+    def _not_told(self, fact: events.NoticesDropped) -> None:
+        self._write(WARNING, "webhook notices dropped", fact, (fact.event, fact.reason))
 
     def _routine(self, fact: Fact) -> None:
         if LOGGER.isEnabledFor(DEBUG):

@@ -33,6 +33,18 @@ SIGNER = {
     "claims": {"user": "sub", "info": "info", "meta": "meta", "channels": "channels"},
     "issuers": {},
 }
+ENDPOINT: dict[str, Any] = {
+    "endpoint": "",
+    "timeout": 1.0,
+    "http_headers": [],
+    "emulated_headers": True,
+    "secret": "",
+    "ca_file": "",
+    "concurrency": 64,
+}
+ASKED = {"queue_limit": 1024, "answer_limit_bytes": 65536, "binary": False}
+TOLD = {"concurrency": 8, "queue_limit": 50000, "queue_limit_bytes": 16777216, "flush_timeout": 5.0}
+
 DEFAULTS = {
     "server": {
         "host": "127.0.0.1",
@@ -80,8 +92,9 @@ DEFAULTS = {
         "commands_per_user": "",
     },
     "proxy": {
-        event: {"endpoint": "", "timeout": 1.0, "http_headers": []}
-        for event in ("connect", "refresh", "subscribe", "publish", "sub_refresh", "rpc", "disconnect", "unsubscribe")
+        **dict.fromkeys(("connect", "refresh", "subscribe", "publish", "sub_refresh", "rpc"), ENDPOINT | ASKED),
+        **dict.fromkeys(("disconnect", "unsubscribe"), ENDPOINT | TOLD),
+        "state": ENDPOINT | TOLD | {"debounce": 1.0},
     },
     "log": {"format": "auto", "level": "info"},
     "tracing": {"enabled": False, "sample_ratio": 1.0, "endpoint": "", "service_name": ""},
@@ -151,6 +164,8 @@ def test_channels() -> None:
         allowed_delta_types = ["fossil"]
         subscribe_proxy = true
         [channels.namespaces."a.b-c_D2"]
+        [proxy.subscribe]
+        endpoint = "http://app.example/subscribe"
         """
     )
     assert settings.channels == ChannelOptions(presence=True, history_size=5, history_ttl=60.0)
@@ -271,6 +286,16 @@ def test_secrets_are_masked() -> None:
     assert "secret'" not in repr(settings)
     assert "four" not in repr(settings)
     assert "secret@" not in str(shown)
+
+
+def test_secrets_of_endpoints_are_masked() -> None:
+    """What signs the calls, and the password in an address."""
+    endpoint = {"endpoint": "https://user:five%20secret@app.example/x", "secret": "six secret"}
+    settings = Settings.of({"proxy": {"connect": endpoint, "state": endpoint}})
+    shown = settings.shown()["proxy"]["connect"]
+    assert (shown["endpoint"], shown["secret"]) == ("https://user:**********@app.example/x", "**********")
+    assert "secret'" not in repr(settings) and "five" not in repr(settings)
+    assert settings.proxy.state.terms["secret"] == "six secret"
 
 
 @pytest.mark.parametrize(

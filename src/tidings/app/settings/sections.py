@@ -6,7 +6,7 @@ The lines of meaning are also the comments of the template that `tidings config 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import Field, SecretStr
 
@@ -115,19 +115,57 @@ class Limits(Section):
     commands_per_user: str = Field(default="", description="Commands of one user.")
 
 
-class Proxy(Section):
+class Endpoint(Section):
     """An endpoint of the application."""
 
-    endpoint: str = Field(default="", description="Where to ask; empty for nobody.")
+    endpoint: str = Field(
+        default="",
+        repr=False,  # may hold a password
+        description="An http:// or https:// address; empty for nobody.",
+    )
     timeout: Duration = Field(default=1.0, description="How long the answer may take.")
     http_headers: Words = Field(default=(), description="Headers of the client to pass on.")
+    emulated_headers: bool = Field(default=True, description="Take these from connect commands, too.")
+    secret: SecretStr = Field(default=NO_SECRET, description="What calls are signed with; empty for no signature.")
+    ca_file: str = Field(default="", description="Whose certificates to trust, in PEM; empty for the system's.")
+    concurrency: Amount = Field(default=64, description="Calls under way at a time.")
+
+    @property
+    def terms(self) -> dict[str, Any]:
+        """The section as the gateway takes it, the secret in plain text."""
+        values = self.model_dump()
+        return {**values, "url": values.pop("endpoint"), "secret": self.secret.get_secret_value()}
+
+
+class Proxy(Endpoint):
+    """One that is asked."""
+
+    queue_limit: Count = Field(default=1024, description="Calls that may wait for their turn; further ones fail.")
+    answer_limit_bytes: Amount = Field(default=65536, description="The largest answer that is read.")
+    binary: bool = Field(default=False, description="Send payloads in Base64, whatever they are.")
+
+
+class Notice(Endpoint):
+    """One that is told."""
+
+    concurrency: Amount = Field(default=8, description="Calls under way at a time.")
+    queue_limit: Amount = Field(default=50000, description="What may wait; the oldest are dropped for newer ones.")
+    queue_limit_bytes: Amount = Field(default=16777216, description="The same in bytes.")
+    flush_timeout: Seconds = Field(default=5.0, description="How long stopping waits for what has not arrived.")
+
+
+class StateNotice(Notice):
+    """One that is told of channels."""
+
+    debounce: Seconds = Field(default=1.0, description="How long a channel must stay occupied, or empty, to be told.")
 
 
 NO_PROXY = Proxy()
+NO_NOTICE = Notice()
 
 
 class Proxies(Section):
-    """Endpoints of the application that are asked about an event, or told. Not in this version."""
+    """Endpoints of the application that are asked about an event, or told (docs/webhooks.md)."""
 
     connect: Proxy = NO_PROXY
     refresh: Proxy = NO_PROXY
@@ -135,8 +173,9 @@ class Proxies(Section):
     publish: Proxy = NO_PROXY
     sub_refresh: Proxy = NO_PROXY
     rpc: Proxy = NO_PROXY
-    disconnect: Proxy = NO_PROXY
-    unsubscribe: Proxy = NO_PROXY
+    disconnect: Notice = NO_NOTICE
+    unsubscribe: Notice = NO_NOTICE
+    state: StateNotice = StateNotice()
 
 
 class Log(Section):

@@ -130,6 +130,11 @@ class Settings:
             checks.check_namespaces(self.namespaces),
             checks.check_channels(("channels",), self.channels),
             *(checks.check_channels(("channels", "namespaces", name), own) for name, own in self.namespaces.items()),
+            checks.check_proxied(("channels",), self.channels, self.proxy),
+            *(
+                checks.check_proxied(("channels", "namespaces", name), own, self.proxy)
+                for name, own in self.namespaces.items()
+            ),
         )
 
 

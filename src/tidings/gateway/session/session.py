@@ -19,7 +19,7 @@ from tidings import events
 from tidings.channels.recovery import Recovery
 from tidings.errors import AlreadySubscribed, Disconnect, LimitExceeded, MethodNotFound, NotAvailable, TidingsError
 from tidings.gateway.grants import SubscriptionGrant
-from tidings.gateway.session import opening
+from tidings.gateway.session import opening, renewal
 from tidings.gateway.session.calls import rpc, send
 from tidings.gateway.session.connect import connect
 from tidings.gateway.session.heartbeat import Heartbeat
@@ -164,12 +164,24 @@ class Session:
             self._end_unconnected()
         elif self._heartbeat.is_dead(now):
             self._close(codes.NO_PONG)
-        elif now >= state.ends_at:
-            self._close(codes.CONNECTION_EXPIRED)
         else:
-            self._end_expired()
+            renewal.ask(state)
+            if now >= state.ends_at:
+                self._close(codes.CONNECTION_EXPIRED)
+            else:
+                self._end_expired()
             if state.phase is Phase.CONNECTED and self._heartbeat.ask(now):
                 state.effects.append(Ping())
+        return self._effects()
+
+    def renewed(self, channel: str, answer: object, now: float) -> list[Effect]:
+        """Take the answer to an `AskRenewal`. An exception stands for a question that could not be answered."""
+        self.state.now = now
+        match renewal.take(self.state, channel, answer):
+            case messages.Disconnect() as end:
+                self._close(end)
+            case messages.Unsubscribe() as end:
+                self._end(channel, end)
         return self._effects()
 
     # Doors in: the server.
