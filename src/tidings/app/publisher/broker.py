@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from contextlib import suppress
+from functools import partial
 from typing import Any
 
 from tidings.app import build
@@ -15,7 +16,7 @@ from tidings.app.publisher.carrier import BATCH, BATCH_BYTES
 from tidings.app.publisher.orders import Order, Orders
 from tidings.app.publishing import publish_through
 from tidings.app.settings import Settings
-from tidings.brokers.base import Guard
+from tidings.brokers.base import NO_GUARD, Guard
 from tidings.channels.hub import Hub
 from tidings.channels.namespaces import Namespaces
 from tidings.channels.options import ChannelOptions
@@ -69,20 +70,17 @@ async def _carry(hub: Hub[Any], order: Order) -> None:
 
 async def _publish(hub: Hub[Any], order: Order) -> list[StreamPosition]:
     """To all channels, begun in their order; then the first failure is raised."""
-    outcomes = await asyncio.gather(
-        *(
-            publish_through(
-                hub,
-                channel,
-                order.data,
-                tags=order.tags,
-                guard=Guard(idempotency_key=order.idempotency_key),
-                skip_history=order.skip_history,
-            )
-            for channel in order.channels
-        ),
-        return_exceptions=True,
+    publish = partial(
+        publish_through,
+        hub,
+        data=order.data,
+        tags=order.tags,
+        guard=Guard(idempotency_key=order.idempotency_key) if order.idempotency_key else NO_GUARD,
+        skip_history=order.skip_history,
     )
+    if len(order.channels) == 1:
+        return [(await publish(order.channels[0])).position]
+    outcomes = await asyncio.gather(*map(publish, order.channels), return_exceptions=True)
     positions = []
     for outcome in outcomes:
         if isinstance(outcome, BaseException):

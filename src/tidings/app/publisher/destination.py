@@ -77,11 +77,11 @@ def _server(url: str, *, key: str | None, verify: ssl.SSLContext | Path | str | 
     key = os.environ.get(KEY_VARIABLE, "") if key is None else key
     if not isinstance(key, str) or not (key.isascii() and key.isprintable()):
         raise SettingsError("the key is not plain ASCII text, which an API key is.")
-    from tidings.app.publisher.http import HttpCarrier, prepare
+    from tidings.app.publisher.http import HttpCarrier
 
-    prepare()
     base = f"{parts.scheme}://{parts.netloc}{parts.path.rstrip('/')}"
-    context = _context(verify) if parts.scheme == "https" else None
+    # Without https:// nobody is verified; that context would trust nobody, and costs nothing.
+    context = _context(verify) if parts.scheme == "https" else ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     return Destination(base, lambda: HttpCarrier(base, key, context=context, trust_env=trust_env))
 
 

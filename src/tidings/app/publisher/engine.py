@@ -9,6 +9,7 @@ import asyncio
 import logging
 import os
 import threading
+from collections.abc import Callable
 from contextlib import suppress
 
 from tidings.app.publisher import lifetimes
@@ -16,8 +17,17 @@ from tidings.app.publisher.carrier import MakeCarrier
 from tidings.app.publisher.orders import Order, Orders, unknown, when_settled
 from tidings.errors import InternalError, TidingsError
 
+new_loop: Callable[[], asyncio.AbstractEventLoop]
+try:
+    from uvloop import new_event_loop as new_loop
+except ModuleNotFoundError:  # It is not for every system.
+    new_loop = asyncio.SelectorEventLoop
+
 JOIN_TIMEOUT = 2.0
 """Seconds for the thread to let go of its connections."""
+
+PARK_LIMIT = 2.0
+"""Seconds that a fork may take, until the thread goes on all the same."""
 
 LINGER = 5.0
 """Seconds that a publisher which nobody has closed, and nobody can reach any more, goes on publishing."""
@@ -32,8 +42,8 @@ class Engine:
         self.pid = os.getpid()
         self.orders = orders
         self._make_carrier = make_carrier
-        # Not uvloop, whose library keeps state for the whole process that a fork would share.
-        self._loop = asyncio.SelectorEventLoop()
+        # As servers have it, and not as the application's policy says: that is for loops of its own.
+        self._loop = new_loop()
         self._ended = asyncio.Event()
         self._linger = 0.0
         self._thread = threading.Thread(target=self._run, name="tidings publisher", daemon=True)
@@ -63,6 +73,18 @@ class Engine:
     def close_soon(self) -> None:
         """Stop as soon as what was accepted is settled. Takes no lock: garbage is collected at any moment."""
         self._end(linger=LINGER)
+
+    def park(self, gate: threading.Event) -> threading.Event:
+        """Have the thread stand still until the gate opens. Answers what says that it does."""
+        parked = threading.Event()
+
+        def stand_still() -> None:
+            parked.set()
+            gate.wait(PARK_LIMIT)
+
+        with suppress(RuntimeError):  # The loop has ended.
+            self._loop.call_soon_threadsafe(stand_still)
+        return parked
 
     def _end(self, *, linger: float) -> None:
         if not self.is_ours:

@@ -20,7 +20,8 @@ import ssl
 import time
 from collections.abc import Sequence
 from contextlib import suppress
-from typing import TYPE_CHECKING
+
+import httpx2
 
 from tidings.app.publisher import replies, requests
 from tidings.app.publisher.carrier import BATCH, BATCH_BYTES
@@ -28,9 +29,6 @@ from tidings.app.publisher.orders import Order, Orders, unexpired, unknown
 from tidings.balancer.breaker import Breaker
 from tidings.errors import InternalError, TidingsError
 from tidings.version import __version__
-
-if TYPE_CHECKING:
-    import httpx2
 
 CONNECT_TIMEOUT = 3.0
 PAUSE_LIMIT = 1.0
@@ -46,17 +44,16 @@ PATIENCE = 0.2
 _LOOPBACK = ("localhost", "127.0.0.1", "[::1]")
 
 
-def prepare() -> None:
-    """Import all that a connection needs."""
-    for name in ("httpx2", "anyio._backends._asyncio", "encodings.idna"):
-        with suppress(ModuleNotFoundError):
-            importlib.import_module(name)
+# Libraries below import these when they are first needed, which would be in the thread of the publisher.
+for _name in ("httpcore2._backends.anyio", "anyio._backends._asyncio", "encodings.idna"):
+    with suppress(ModuleNotFoundError):
+        importlib.import_module(_name)
 
 
 class HttpCarrier:
     """A `Carrier` to the server at `base`, with its key."""
 
-    def __init__(self, base: str, key: str, *, context: ssl.SSLContext | None, trust_env: bool) -> None:
+    def __init__(self, base: str, key: str, *, context: ssl.SSLContext, trust_env: bool) -> None:
         self._base = base
         self._headers = {"Content-Type": "application/json", "User-Agent": f"tidings-publisher/{__version__}"}
         if key:
@@ -81,10 +78,8 @@ class HttpCarrier:
                         order.settle(unknown(f"{type(error).__name__}: {error}"))
 
     def _client(self) -> httpx2.AsyncClient:
-        import httpx2
-
         return httpx2.AsyncClient(
-            verify=self._context if self._context is not None else True,
+            verify=self._context,
             headers=self._headers,
             trust_env=self._trust_env,
             # What is on this machine needs no proxy, whatever the environment says.
@@ -105,8 +100,6 @@ class HttpCarrier:
 
     async def _attempt(self, client: httpx2.AsyncClient, batch: list[Order]) -> list[Order]:
         """Make a request. Answers what is to be tried again; everything else is settled."""
-        import httpx2
-
         patience = max(order.remaining for order in batch) + PATIENCE
         timeout = httpx2.Timeout(patience, connect=min(patience, CONNECT_TIMEOUT))
         try:

@@ -1,9 +1,10 @@
 """What becomes of publishers when their process forks, and when it ends.
 
 Fork
-    The child has none of the parent's threads. It leaves everything alone that the parent's publishers hold: their
-    sockets, their loops, and what they have not published yet, which is the parent's to publish. A publisher that is
-    used in the child begins anew there.
+    Meanwhile the publishers' threads stand still where they hold no lock: neither one of the import system nor one
+    inside of OpenSSL, for which the child would wait in vain. The child has none of these threads. It leaves everything
+    alone that the parent's publishers hold: their sockets, their loops, and what they have not published yet, which is
+    the parent's to publish. A publisher that is used in the child begins anew there.
 End
     What was accepted is published before the interpreter ends, within `EXIT_TIMEOUT`. A process that ends otherwise, by
     `os._exit` or a signal, publishes nothing more.
@@ -46,8 +47,28 @@ _abandoned: list[object] = []
 """The parent's engines, kept for good: a destructor would close sockets and loops which the parent still uses."""
 
 
+PARK_TIMEOUT = 1.0
+"""Seconds that a fork waits for the publishers' threads. One that is busy for longer is forked as it is."""
+
+_gates: dict[int, threading.Event] = {}
+"""What opens when a fork is over, by the thread that forks."""
+
+
+def _park() -> None:
+    gate = _gates[threading.get_ident()] = threading.Event()
+    parked = [engine.park(gate) for engine in list(ENGINES) if not engine.is_here]
+    deadline = time.monotonic() + PARK_TIMEOUT
+    for each in parked:
+        each.wait(max(0.0, deadline - time.monotonic()))
+
+
+def _go_on() -> None:
+    if (gate := _gates.pop(threading.get_ident(), None)) is not None:
+        gate.set()
+
+
 def _forked() -> None:
-    global ENGINES
+    _gates.clear()
     _abandoned.extend(ENGINES)
     ENGINES.clear()
     for each in list(FORKING):
@@ -81,7 +102,7 @@ class _Exit:
 _exit = _Exit()
 
 if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_forked)
+    os.register_at_fork(before=_park, after_in_parent=_go_on, after_in_child=_forked)
 
 
 def _on_exit(function: Callable[[], None]) -> None:
