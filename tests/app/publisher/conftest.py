@@ -22,7 +22,10 @@ ROOT = Path(__file__).parents[3]
 PATIENCE = 30.0
 
 CHANNELS = {
-    "namespaces": {"kept": {"history_size": 10000, "history_ttl": 300.0, "allow_recovery": True}, "plain": {}},
+    "namespaces": {
+        "kept": {"history_size": 10000, "history_ttl": 300.0, "allow_recovery": True},
+        "plain": {"presence": False},
+    },
 }
 
 
