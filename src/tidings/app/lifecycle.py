@@ -19,6 +19,7 @@ from tidings.app.renewal import Certificate
 from tidings.app.settings import Settings
 from tidings.app.tidings import Tidings
 from tidings.errors import SettingsError
+from tidings.gateway.admission import TrustedProxies
 from tidings.gateway.transports.uvicorn import WebSocketProtocol
 from tidings.observability.lines import Line
 from tidings.version import __version__
@@ -155,7 +156,7 @@ def config(hub: Tidings, settings: Settings) -> uvicorn.Config:
         access_log=False,
         backlog=BACKLOG,
         proxy_headers=True,
-        forwarded_allow_ips=list(server.trusted_proxies),
+        forwarded_allow_ips=TrustedProxies(server.trusted_proxies).entries,
         ssl_certfile=server.tls_certificate or None,
         ssl_keyfile=server.tls_key or None,
         timeout_graceful_shutdown=math.ceil(server.drain_timeout + GOODBYE),

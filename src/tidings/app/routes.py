@@ -25,7 +25,13 @@ def routes(
     yield WebSocketRoute("/connection/websocket", WebSocketEndpoint(node, terms))
     if settings.diagnostics.echo:
         yield WebSocketRoute("/connection/echo", EchoEndpoint(terms))
-    yield from api.routes(node, key=api_key, insecure=settings.api.insecure, error_mode=settings.api.error_mode)
+    yield from api.routes(
+        node,
+        key=api_key,
+        insecure=settings.api.insecure,
+        error_mode=settings.api.error_mode,
+        rate=settings.limits.rate("api_requests"),
+    )
     yield metrics.route(counted)
     yield from health.routes({"node": partial(_stays, node), "broker": partial(_reaches_broker, node)}, __version__)
 

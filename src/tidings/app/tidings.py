@@ -26,6 +26,7 @@ from tidings.brokers.base import Guard, Page
 from tidings.channels import names
 from tidings.clock import Clock, SystemClock
 from tidings.errors import BrokerUnavailable, Disconnect
+from tidings.gateway.admission import TrustedProxies
 from tidings.hooks import Hooks
 from tidings.model import ClientInfo, StreamPosition
 from tidings.observability.logs import LogListener
@@ -87,6 +88,7 @@ class Tidings:
         self.hooks.listen(LogListener(self.node.clock))
         own = routes(self.node, self.settings, self.hooks, self.metrics, api_key=lambda: self.settings.api.secret)
         served = [*own, *extra_routes]
+        self._proxies = TrustedProxies(self.settings.server.trusted_proxies)
         self._router = Router(served, lifespan=self.lifespan)
 
     def __repr__(self) -> str:
@@ -161,9 +163,12 @@ class Tidings:
 
         While the broker is away, everything answers and says so.
         """
-        if scope["type"] != "lifespan" and not self.node.is_started:
-            with suppress(BrokerUnavailable):
-                await self.start()
+        if scope["type"] != "lifespan":
+            # A server that trusts the same proxies has done it already, and then this changes nothing.
+            scope = self._proxies.seen_through(scope)
+            if not self.node.is_started:
+                with suppress(BrokerUnavailable):
+                    await self.start()
         await self._router(scope, receive, send)
 
     # The application's decisions.

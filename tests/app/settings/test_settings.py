@@ -74,6 +74,7 @@ DEFAULTS = {
         "connects_per_user": "",
         "commands_per_connection": "",
         "commands_per_user": "",
+        "api_requests": "",
     },
     "proxy": {
         event: {"endpoint": "", "timeout": 1.0, "http_headers": []}

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import socket
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from functools import partial
 
 import msgspec
 from starlette.requests import ClientDisconnect
@@ -14,8 +15,10 @@ from tidings.app.api import batch
 from tidings.app.api.bodies import LEGACY, METHODS, NotJson, decode, require_utf8
 from tidings.app.api.gate import Gate
 from tidings.app.api.methods import Api, Handler, failure
+from tidings.app.api.pace import Header, Pace
 from tidings.app.api.results import Error
 from tidings.errors import BadRequest, MethodNotFound, TidingsError
+from tidings.gateway.admission import Rate
 from tidings.gateway.node import Node
 
 BODY_LIMIT_BYTES = 8 * 1024 * 1024
@@ -32,8 +35,6 @@ _TEXT = b"text/plain; charset=utf-8"
 
 _TRANSPORT_MODE = (b"x-centrifugo-error-mode", TRANSPORT.encode())
 
-Header = tuple[bytes, bytes]
-
 _encode = msgspec.json.Encoder().encode
 
 
@@ -45,18 +46,20 @@ def routes(
     error_mode: str = "",
     rpc: Mapping[str, Handler] = {},
     name: str = "",
+    rate: Rate | None = None,
 ) -> list[BaseRoute]:
     """`/api/<method>` for every method and for `batch`, and `/api` for clients that name the method in the body.
 
     `key` is what back ends must send; with an empty one nobody is let in, unless the API is `insecure`. `error_mode` is
     "" or "transport"; requests can ask for the latter by themselves. `rpc` answers the methods of the API's `rpc`.
-    `name` is what `info` calls this node, by default the name of its host.
+    `name` is what `info` calls this node, by default the name of its host. `rate` is how often one address may ask.
     """
     gate = Gate(key, insecure=insecure)
-    methods = Methods(Api(node, rpc=rpc, name=name or socket.gethostname()))
+    pace = None if rate is None else Pace(rate, node.clock, node.policy.hooks)
+    methods = Methods(Api(node, rpc=rpc, name=name or socket.gethostname()), pace)
     doors = {"/api": methods.named, "/api/batch": methods.batch, "/api/{method}": methods.single}
     return [
-        Route(path, Endpoint(gate, answer, transport_errors=error_mode == TRANSPORT), methods=["POST"])
+        Route(path, Endpoint(gate, answer, transport_errors=error_mode == TRANSPORT, pace=pace), methods=["POST"])
         for path, answer in doors.items()
     ]
 
@@ -67,8 +70,9 @@ class Methods:
     Each returns what is to be encoded, perhaps an `Error`, or raises `HttpRefusal`, `NotJson` or a `TidingsError`.
     """
 
-    def __init__(self, api: Api) -> None:
+    def __init__(self, api: Api, pace: Pace | None) -> None:
         self._api = api
+        self._pace = pace
 
     async def single(self, scope: Scope, body: bytes) -> object:
         method = scope["path_params"]["method"]
@@ -77,7 +81,7 @@ class Methods:
         return await self._call(method, body)
 
     async def batch(self, scope: Scope, body: bytes) -> object:
-        return await batch.run(self._api, body)
+        return await batch.run(self._api, body, None if self._pace is None else partial(self._pace.admits, scope))
 
     async def named(self, scope: Scope, body: bytes) -> object:
         request = decode(LEGACY, body)
@@ -107,25 +111,39 @@ class Endpoint:
     """Hands on what the gate admits, and sends the answer. With `transport_errors` every request is in that mode."""
 
     def __init__(
-        self, gate: Gate, answer: Callable[[Scope, bytes], Awaitable[object]], *, transport_errors: bool
+        self,
+        gate: Gate,
+        answer: Callable[[Scope, bytes], Awaitable[object]],
+        *,
+        transport_errors: bool,
+        pace: Pace | None = None,
     ) -> None:
         self._gate = gate
         self._answer = answer
         self._transport_errors = transport_errors
+        self._pace = pace
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         try:
             status, body = await self._handle(scope, receive)
         except HttpRefusal as refusal:
-            await _send(send, refusal.status, _TEXT, refusal.sentence.encode(), *refusal.headers)
+            headers = (*refusal.headers, *self._said(scope))
+            await _send(send, refusal.status, _TEXT, refusal.sentence.encode(), *headers)
         except NotJson as error:
-            await _send(send, 400, _TEXT, f"The body is {error}.".encode())
+            await _send(send, 400, _TEXT, f"The body is {error}.".encode(), *self._said(scope))
         except ClientDisconnect:
             return
         else:
-            await _send(send, status, _JSON, body)
+            await _send(send, status, _JSON, body, *self._said(scope))
+
+    def _said(self, scope: Scope) -> Sequence[Header]:
+        """What every answer says about the limit, if there is one."""
+        return () if self._pace is None else self._pace.headers(scope)
 
     async def _handle(self, scope: Scope, receive: Receive) -> tuple[int, bytes]:
+        # Before the key is looked at, so that guessing is limited, too.
+        if self._pace is not None and not self._pace.admits(scope):
+            raise HttpRefusal(429, "Too many requests from this address.", self._pace.retry_after(scope))
         if not self._gate.admits(scope):
             # A 401 has to name the scheme (RFC 9110, section 15.5.2).
             raise HttpRefusal(401, "This needs the API key, as X-API-Key.", (b"www-authenticate", b"apikey"))

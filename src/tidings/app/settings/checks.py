@@ -7,12 +7,15 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
+from ipaddress import ip_network
 
 from tidings.app.settings.complaints import given, heading
 from tidings.app.settings.layers import Place
 from tidings.app.settings.sections import Broker, Client, Limits, Proxies, Server
 from tidings.channels.options import ChannelOptions
 from tidings.errors import SettingsError
+from tidings.gateway.admission import TrustedProxies
 from tidings.gateway.origins import EVERYONE
 
 Objection = tuple[Place, str]
@@ -30,6 +33,11 @@ def check_server(server: Server, broker: Broker) -> Iterator[Objection]:
             ("server", "workers"),
             f"= {server.workers} needs a broker between processes, and memory:// stays within one; set [broker] url",
         )
+    for entry in server.trusted_proxies:
+        try:
+            TrustedProxies([entry])
+        except ValueError:
+            yield _objection(("server", "trusted_proxies"), _no_proxy(entry))
     for one, other in (("tls_certificate", "tls_key"), ("tls_key", "tls_certificate")):
         if getattr(server, one) and not getattr(server, other):
             yield _objection(("server", one), f"needs {other}; set both or neither")
@@ -65,8 +73,10 @@ def check_client(client: Client) -> Iterator[Objection]:
 
 def check_limits(limits: Limits) -> Iterator[Objection]:
     for key, limit in limits:
-        if limit:
-            yield _objection(("limits", key), "must stay empty, because this version has no rate limits")
+        try:
+            limits.rate(key)
+        except ValueError as error:
+            yield _objection(("limits", key), f"must {error}, not {given(limit)}")
 
 
 def check_proxies(proxies: Proxies) -> Iterator[Objection]:
@@ -92,6 +102,13 @@ def check_channels(place: Place, options: ChannelOptions) -> Iterator[Objection]
         options.check(heading(place))
     except SettingsError as error:
         yield place, error.message
+
+
+def _no_proxy(entry: str) -> str:
+    wanted = f'holds addresses and networks, such as "10.0.0.0/8", and {given(entry)} is neither'
+    with suppress(ValueError):
+        return f'{wanted}; its network is "{ip_network(entry, strict=False)}"'
+    return wanted
 
 
 def _objection(place: Place, fault: str) -> Objection:

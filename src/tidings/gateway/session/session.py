@@ -172,6 +172,10 @@ class Session:
                 state.effects.append(Ping())
         return self._effects()
 
+    def excuse(self, until: float) -> None:
+        """The client is not being listened to until then, so that its silence is not its fault."""
+        self._heartbeat.excuse(until)
+
     # Doors in: the server.
 
     def tell(self, push: Push, now: float) -> list[Effect]:

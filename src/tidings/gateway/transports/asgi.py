@@ -55,6 +55,8 @@ class AsgiTransport:
         self._terms = terms
         self._open = True
         self._paused = False
+        # Set when the peer wants to read on; None while it does.
+        self._held: asyncio.Event | None = None
         # Messages with their sizes, in order, and at most one close at the end.
         self._queue: deque[tuple[Message, int]] = deque()
         self._queued_bytes = 0
@@ -85,6 +87,15 @@ class AsgiTransport:
             self._paused = True
             self._peer.pause()
 
+    def pause_reading(self) -> None:
+        if self._open and self._held is None:
+            self._held = asyncio.Event()
+
+    def resume_reading(self) -> None:
+        if self._held is not None:
+            self._held.set()
+            self._held = None
+
     def ping(self) -> None:
         """ASGI has no pings."""
 
@@ -93,6 +104,7 @@ class AsgiTransport:
             return
         self._open = False
         self._verdict = code, reason
+        self.resume_reading()
         self._put({"type": "websocket.close", "code": code, "reason": reason}, 0)
         self._leave_after(self._terms.close_timeout)
 
@@ -107,6 +119,8 @@ class AsgiTransport:
         while (event := await receive())["type"] != "websocket.disconnect":
             if self._open:
                 self._take(event)
+            if self._held is not None:
+                await self._held.wait()
         if self._verdict is None:
             self._verdict = event.get("code", _NO_STATUS), event.get("reason") or ""
 
