@@ -303,3 +303,59 @@ async def test_what_comes_while_some_is_unread_follows_it(enter):
         while not peer.verdicts:
             await asyncio.sleep(0)
     assert len(peer.received) == heard
+
+
+# Not listening.
+
+
+async def test_a_pause_stops_the_sender(wire, peer, until):
+    """What the client sends fills the kernel's buffers, and then it cannot send; all of it comes after the pause."""
+    wire.send(TEXT, b"first")
+    await until(lambda: peer.received)
+    peer.transport.pause_reading()
+    peer.transport.pause_reading()
+    sent = 0
+    with pytest.raises(TimeoutError):
+        while True:
+            wire.send(TEXT, b"x" * LIMIT)
+            sent += 1
+            assert sent < 1000, "a client that is not read can send without end"
+            async with asyncio.timeout(0.3):
+                await wire.writer.drain()
+    assert peer.received == [("text", b"first")]
+    peer.transport.resume_reading()
+    await until(lambda: len(peer.received) == 1 + sent)
+
+
+async def test_a_pause_within_a_turn(house, enter, Recorder, until):
+    """What was read together with the message that brought the pause still comes, up to the end of the turn."""
+
+    class Pausing(Recorder):
+        def receive(self, payload):
+            super().receive(payload)
+            if payload == b"pause":
+                self.transport.pause_reading()
+
+    house.peer = Pausing
+    wire, peer = await enter()
+    wire.raw(masked(TEXT, b"pause") + b"".join(masked(TEXT, b"%d" % number) for number in range(20_000)))
+    await until(lambda: peer.received)
+    for _ in range(100):
+        await asyncio.sleep(0)
+    before = len(peer.received)
+    assert before * len(masked(TEXT, b"0")) <= TURN_BYTES
+    peer.transport.resume_reading()
+    await until(lambda: len(peer.received) == 20_001)
+    assert [payload for _, payload in peer.received[1:]] == [b"%d" % number for number in range(20_000)]
+
+
+async def test_closing_ends_a_pause(wire, peer, until):
+    """Otherwise the client's answer would not be heard, and the connection be cut after a while."""
+    peer.transport.pause_reading()
+    peer.transport.close(3001, "shutdown")
+    assert await wire.closing() == (3001, "shutdown")
+    wire.send(CLOSE, b"\x0b\xb9")
+    await wire.ended()
+    await until(lambda: peer.verdicts)
+    peer.transport.pause_reading()
+    peer.transport.resume_reading()
