@@ -307,6 +307,9 @@ def test_the_documentation_lists_every_metric(metrics: Metrics):
         events.Dropped("c-1", "u-1", "news", "latest", 1),
         events.GapFound("news", filled=True, missing=1),
         events.BrokerLost("it is gone"),
+        events.RateLimited("commands_per_user"),
+        events.ReadingPaused("commands_per_user", "c-1", "u-1", 2.0),
+        events.RateForgotten("commands_per_user"),
     ]:
         hooks.announce(fact)
     exposed = {}

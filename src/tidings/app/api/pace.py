@@ -13,7 +13,7 @@ from starlette.types import Scope
 
 from tidings import events
 from tidings.clock import Clock
-from tidings.gateway.admission import Rate, limiter, network, whole_seconds
+from tidings.gateway.admission import Rate, limiting, network, whole_seconds
 from tidings.hooks import Hooks
 
 NAME = "api_requests"
@@ -25,7 +25,7 @@ class Pace:
     """Counts requests and, of a batch, commands. Who has no address, as behind a Unix socket, is not limited."""
 
     def __init__(self, rate: Rate, clock: Clock, hooks: Hooks) -> None:
-        limits = limiter(NAME, rate, hooks)
+        limits = limiting(NAME, rate, hooks)
         assert limits is not None
         self._limiter = limits
         self._clock = clock

@@ -41,9 +41,9 @@ class Admission:
     def __init__(self, rates: Rates, hooks: Hooks) -> None:
         self._rates = rates
         self._hooks = hooks
-        self._addresses = limiter(CONNECTS_PER_ADDRESS, rates.connects_per_address, hooks)
-        self._users = limiter(CONNECTS_PER_USER, rates.connects_per_user, hooks)
-        self._commands = limiter(COMMANDS_PER_USER, rates.commands_per_user, hooks)
+        self._addresses = limiting(CONNECTS_PER_ADDRESS, rates.connects_per_address, hooks)
+        self._users = limiting(CONNECTS_PER_USER, rates.connects_per_user, hooks)
+        self._commands = limiting(COMMANDS_PER_USER, rates.commands_per_user, hooks)
         self.limits_commands = bool(rates.commands_per_connection or rates.commands_per_user)
 
     # Connects.
@@ -91,7 +91,7 @@ def whole_seconds(wait: float) -> int:
     return math.floor(wait) + 1
 
 
-def limiter(name: str, rate: Rate | None, hooks: Hooks) -> Limiter | None:
+def limiting(name: str, rate: Rate | None, hooks: Hooks) -> Limiter | None:
     """A limiter that announces whom it forgets; None where there is no rate."""
     if rate is None:
         return None
