@@ -110,7 +110,7 @@ $(PEERS)/.made: benchmarks/faults/requirements.txt
 	@touch $@
 
 services:
-	@.ci/packages nodejs npm chromium redis-server postgresql nats-server iproute2
+	@.ci/packages nodejs npm chromium redis-server postgresql nats-server iproute2 nginx haproxy caddy prometheus systemd
 	@if command -v npm > /dev/null; then $(MAKE) --no-print-directory $(NODE_MODULES)/.package-lock.json; fi
 
 $(NODE_MODULES)/.package-lock.json: tests/world/package.json tests/world/package-lock.json

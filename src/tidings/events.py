@@ -93,13 +93,36 @@ class Published(Fact, frozen=True):
 class Delivered(Fact, frozen=True):
     """One publication was written to all local subscribers of its channel.
 
-    `age` is the time since the broker accepted it, in seconds.
+    `age` is the time since the broker accepted it, in seconds. `trace` is where it comes from, as the publication
+    tells it, and `lasted` is how long encoding and writing took, in seconds; both are left out where nobody traces it.
     """
 
     channel: str
     subscribers: int
     size_bytes: int
     age: float
+    trace: str = ""
+    lasted: float = 0.0
+
+
+class ApiCallHandled(Fact, frozen=True):
+    """A call of the HTTP API was answered. `method` is "batch" for many in one, and "" where the API knows none such.
+
+    `status` is that of HTTP, `code` the error code of the answer, 0 for success. `address` is the caller's.
+    """
+
+    method: str
+    code: int
+    status: int
+    lasted: float
+    address: str
+
+
+class ApiCommandRefused(Fact, frozen=True):
+    """A command of the HTTP API, or a channel of a broadcast, was answered with an error; in a batch each by itself."""
+
+    method: str
+    code: int
 
 
 class Dropped(Fact, frozen=True):

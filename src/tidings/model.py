@@ -34,7 +34,9 @@ class Publication(Struct, frozen=True):
     """One message in a channel.
 
     `data` is the payload as it came, encoded. `offset` is 0 in channels without history. `info` names the client that
-    published it, and is absent when a back end did. `time` is Unix time in seconds, set by the broker.
+    published it, and is absent when a back end did. `time` is Unix time in seconds, set by the broker. `trace` is the
+    place in a trace from which it was handed to the broker, as `traces.Trace.text` has it; "" where nobody records one.
+    Clients never see it.
     """
 
     data: bytes
@@ -42,3 +44,4 @@ class Publication(Struct, frozen=True):
     info: ClientInfo | None = None
     tags: dict[str, str] = {}
     time: float = 0.0
+    trace: str = ""

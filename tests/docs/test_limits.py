@@ -48,9 +48,10 @@ def test_the_error(server: TidingsNode) -> None:
     async def last() -> object:
         async with PlainClient(server.websocket, lines=True) as client:
             await client.send({"id": 1, "connect": {"token": token("ada")}})
-            for _ in range(allowed + 1):
-                await client.send({"id": example["id"], "publish": {"channel": "a", "data": 1}})
-            return [await client.receive() for _ in range(allowed + 2)][-1]
+            for number in [*range(1000, 1000 + allowed), example["id"]]:
+                await client.send({"id": number, "publish": {"channel": "a", "data": 1}})
+            heard = [await client.receive() for _ in range(allowed + 2)]
+            return next(reply for reply in heard if reply["id"] == example["id"])
 
     assert asyncio.run(last()) == example
 

@@ -11,6 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tidings.observability.lines import HumanFormatter, JsonFormatter, Line, escaped, shown
+from tidings.traces import Trace
 
 pytestmark = pytest.mark.core
 
@@ -45,6 +46,14 @@ def test_columns():
     assert line == (
         '2001-09-09 01:46:40.250  info     tidings        started  port=8000  lasted=0.250000  user="a b"  data=""'
     )
+
+
+@pytest.mark.usefixtures("utc")
+def test_the_trace_comes_last_and_short():
+    """Enough of it to find the rest."""
+    trace = Trace("00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01")
+    line = HumanFormatter().format(record(Line("gap found", {"missing": 1}, trace)))
+    assert line.endswith("gap found  missing=1  trace=4bf92f35")
 
 
 @pytest.mark.usefixtures("utc")

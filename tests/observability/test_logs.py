@@ -11,12 +11,13 @@ from typing import Any, cast
 import pytest
 from msgspec.structs import replace
 
-from tidings import events
+from tidings import events, traces
 from tidings.clock import ManualClock
 from tidings.events import Fact
 from tidings.observability import logs
 from tidings.observability.lines import Line
 from tidings.observability.logs import LogListener
+from tidings.traces import Trace
 
 pytestmark = [pytest.mark.core, pytest.mark.usefixtures("loggers", "utc")]
 
@@ -353,3 +354,98 @@ def test_configuring_twice():
     written("json", "info", first)
     written("human", "info", second)
     assert len(first.getvalue().splitlines()) == len(second.getvalue().splitlines()) == 1
+
+
+# The HTTP API.
+
+
+def called(status: int = 200, code: int = 0, method: str = "publish") -> events.ApiCallHandled:
+    return events.ApiCallHandled(method, code, status, 0.25, "192.0.2.1")
+
+
+@pytest.mark.parametrize(("status", "code"), [(500, 100), (200, 100), (503, 0)])
+def test_calls_that_fail_here_are_warnings(log: Log, status: int, code: int):
+    """Whichever way the caller is told."""
+    log.hear(called(status, code))
+    (line,) = log.lines()
+    assert (line["level"], line["message"], line["method"]) == ("warning", "API call failed", "publish")
+
+
+def test_calls_without_the_key_are_told_with_the_address(log: Log):
+    log.hear(called(401))
+    (line,) = log.lines()
+    assert (line["level"], line["message"], line["address"]) == ("info", "API call refused", "192.0.2.1")
+
+
+def test_other_calls_are_routine(debug_log: Log):
+    """Mistakes of callers among them."""
+    debug_log.hear(called(), called(400), called(200, 102))
+    told = [(line["level"], line["message"]) for line in debug_log.lines()]
+    assert told == [("debug", "api call handled")] * 3
+
+
+def test_a_back_end_cannot_fill_the_disk(log: Log, clock: ManualClock):
+    """Of each method and code a line a second; with the wrong key one for everybody."""
+    log.hear(*[called(500, 100)] * 100, *[called(401, method=f"m{number}") for number in range(100)])
+    assert len(log.lines()) == 2
+    clock.advance(1.0)
+    log.hear(called(500, 100))
+    assert sorted(line["suppressed"] for line in log.lines()) == [98, 99]
+
+
+# Numbers and traces.
+
+
+def test_times_are_told_to_the_microsecond(log: Log):
+    """Further digits are noise."""
+    log.hear(replace(called(401), lasted=0.0012345678901234567))
+    assert log.lines()[0]["lasted"] == 0.001235
+
+
+TRACE = Trace("00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01")
+IDS = {"trace_id": "4bf92f3577b34da6a3ce929d0e0e4736", "span_id": "00f067aa0ba902b7"}
+
+
+class Here:
+    """A span in which something is logged."""
+
+    trace = TRACE
+    is_over = False
+
+    def __enter__(self) -> None:
+        self._before = traces.enter(cast(Any, self))
+
+    def __exit__(self, *exc_info: object) -> None:
+        traces.leave(self._before)
+
+
+def test_a_line_that_was_held_back_keeps_its_trace(log: Log, clock: ManualClock):
+    """It comes with whatever is said next, and neither takes the trace of that nor gives its own."""
+    with Here():
+        log.hear(called(401), called(401))
+    log.hear(GAP, GAP)
+    clock.advance(1.0)
+    first, gap = log.lines()
+    assert first | IDS == first
+    assert gap.keys().isdisjoint(IDS)
+    with Here():
+        log.hear(called(500, 100))
+    held, held_gap, failed = log.lines()
+    assert (held["message"], held | IDS == held) == ("API call refused", True)
+    assert (held_gap["message"], held_gap.keys().isdisjoint(IDS)) == ("gap found", True)
+    assert (failed["message"], failed | IDS == failed) == ("API call failed", True)
+
+
+def test_a_delivery_is_in_the_trace_that_it_came_with(debug_log: Log):
+    """And without one there is nothing to tell of it."""
+    debug_log.hear(events.Delivered("news", 1, 2, 0.5, TRACE.text(), 0.25), events.Delivered("news", 1, 2, 0.5))
+    traced, untraced = debug_log.lines()
+    assert traced | IDS | {"lasted": 0.25} == traced
+    assert untraced == {
+        "level": "debug",
+        "message": "delivered",
+        "channel": "news",
+        "subscribers": 1,
+        "size_bytes": 2,
+        "age": 0.5,
+    }

@@ -296,6 +296,7 @@ def documented() -> dict[str, tuple[str, str]]:
 def test_the_documentation_lists_every_metric(metrics: Metrics):
     """The table names what there is, with type and labels, and nothing else."""
     hooks = Hooks(metrics)
+    metrics.spans = lambda: {"sent": 2, "lost": 1}
     for fact in [
         opened(),
         closed(),
@@ -310,6 +311,12 @@ def test_the_documentation_lists_every_metric(metrics: Metrics):
         events.RateLimited("commands_per_user"),
         events.ReadingPaused("commands_per_user", "c-1", "u-1", 2.0),
         events.RateForgotten("commands_per_user"),
+        events.ApiCallHandled("publish", 0, 200, 0.0, "192.0.2.1"),
+        events.ApiCommandRefused("publish", 102),
+        events.TokenRefused("connection", "expired", "", "c-1", "u-1"),
+        events.KeysFetched("auth", 2, 0, changed=True),
+        events.KeysUnreachable("auth", "https://issuer", "it is away", 2),
+        events.SettingsReloaded(("[api] key",), ()),
     ]:
         hooks.announce(fact)
     exposed = {}

@@ -12,6 +12,7 @@ import pytest
 from tests.docs.pages import page, section
 from tests.world.certificates import self_signed
 from tests.world.command import run, written
+from tests.world.issuer import Issuer, issuer_app
 
 from tidings.testing import TidingsNode
 from tidings.testing.services import ports
@@ -97,6 +98,19 @@ def test_a_certificate_that_ends(tmp_path: Path) -> None:
     level, text = found[certificate, "certificate"]
     assert level == "warning"
     assert "signed by itself" in text or "Renew" in text
+
+
+def test_an_issuers_keys(tmp_path: Path) -> None:
+    """One that publishes its keys, and one where nobody answers."""
+    nowhere = "http://127.0.0.1:1/jwks.json"
+    with issuer_app() as app:
+        issuer = Issuer(app)
+        issuer.add("a")
+        issuer.publish("a")
+        auth = {"hmac_secret": SECRET, "jwks_url": issuer.url, "subscription": {"jwks_url": nowhere}}
+        code, found = examined("--config", written(settings(auth=auth, server={"port": 0}), tmp_path))
+        assert code == 1
+        assert (found[issuer.url, "keys"][0], found[nowhere, "keys"][0]) == ("warning", "problem")
 
 
 @pytest.mark.skipif(os.name == "nt", reason="there are no such bits")

@@ -1,4 +1,4 @@
-"""The example in `examples/fastapi_app`, in a process of its own: the fast path, and plain ASGI under two servers."""
+"""The example in `examples/fastapi_app`, in a process of its own: the fast path, and plain ASGI under four servers."""
 
 from __future__ import annotations
 
@@ -25,6 +25,8 @@ HOSTS = {
     "uvicorn with our protocol": ("uvicorn", ["--ws", "tidings:WebSocketProtocol"], "websocket"),
     "uvicorn as it is": ("uvicorn", [], "asgi"),
     "hypercorn": ("hypercorn", ["--workers", "0"], "asgi"),
+    "granian": ("granian", [], "asgi"),
+    "daphne": ("daphne", [], "asgi"),
 }
 
 ADAS_COOKIE = {"Cookie": "theme=dark; session=4d65822107fc"}

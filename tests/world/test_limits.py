@@ -7,7 +7,7 @@ import itertools
 import os
 import shutil
 import subprocess
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from pathlib import Path
 from time import monotonic
 from typing import Any
@@ -168,7 +168,11 @@ def is_later(answered: tuple[int, str]) -> bool:
     return answered[0] == 429 and 3500 < int(answered[1]) <= 3601
 
 
-async def check_addresses(url: str) -> None:
+def is_403(answered: tuple[int, str]) -> bool:
+    return answered[0] == 403
+
+
+async def check_addresses(url: str, is_later: Callable[[tuple[int, str]], bool] = is_later) -> None:
     """A trusted proxy's word is taken, the client's is not. One connect within an hour."""
     assert await status(url, "198.51.100.1") == (101, "")
     assert is_later(await status(url, "198.51.100.1"))
@@ -232,16 +236,21 @@ class TestAddresses:
                 assert answers.count(429) == 40 - answers.count(101)
                 assert (await status(server.websocket, "198.51.100.1, 198.51.100.2"))[0] == 101
 
-    @pytest.mark.parametrize("host", ["uvicorn", "hypercorn"])
+    @pytest.mark.parametrize("host", ["uvicorn", "hypercorn", "granian", "daphne"])
     async def test_under_another_server(self, host: str, tmp_path: Path) -> None:
-        """One that knows nothing of proxies (hypercorn), and one that does and trusts nobody here (uvicorn)."""
+        """Those that know nothing of proxies, and one that does and trusts nobody here (uvicorn).
+
+        daphne has no status for a refusal but 403.
+        """
         (tmp_path / "application.py").write_text(
             "from tidings import Tidings\n"
             "app = Tidings(settings={'client': {'anonymous': True}, 'limits': {'connects_per_address': '1/1h'}})\n"
         )
-        options = ["--workers", "0"] if host == "hypercorn" else ["--forwarded-allow-ips", "10.0.0.1"]
+        options = {"hypercorn": ["--workers", "0"], "uvicorn": ["--forwarded-allow-ips", "10.0.0.1"]}.get(host, [])
         async with AsgiApp("application:app", folder=tmp_path, server=host, options=options) as app:
-            await check_addresses(app.websocket("/connection/websocket"))
+            async with httpx2.AsyncClient() as http:
+                assert (await http.get(app.url + "/health")).status_code == 200
+            await check_addresses(app.websocket("/connection/websocket"), is_403 if host == "daphne" else is_later)
 
 
 # Clients that come again.
@@ -249,8 +258,8 @@ class TestAddresses:
 
 @pytest.fixture(scope="module", params=["connects_per_user", "connects_per_address"])
 def busy(request: pytest.FixtureRequest) -> Iterator[tuple[TidingsNode, str]]:
-    """A server that lets one in within a second, and how it says so."""
-    with TidingsNode(limited(**{request.param: "1/1s"})) as server:
+    """A server that lets one in within two seconds, and how it says so."""
+    with TidingsNode(limited(**{request.param: "1/2s"})) as server:
         yield server, "111" if request.param == "connects_per_user" else "429"
 
 

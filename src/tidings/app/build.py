@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Awaitable, Callable, Iterator, Mapping
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, NamedTuple, Protocol
 
 from tidings.app import capabilities
 from tidings.app.settings import Settings
@@ -14,6 +14,7 @@ from tidings.channels.namespaces import Namespaces
 from tidings.channels.options import ChannelOptions
 from tidings.clock import Clock, SystemClock
 from tidings.errors import SettingsError
+from tidings.events import Fact
 from tidings.gateway.admission import Rates
 from tidings.gateway.application import Application, NoApplication
 from tidings.gateway.keys import Trust, Verifies
@@ -21,6 +22,22 @@ from tidings.gateway.node import Limits, Node
 from tidings.gateway.session import Policy, Rules
 from tidings.gateway.transports.base import TransportTerms
 from tidings.hooks import Hooks
+from tidings.traces import Tracer
+
+
+class Tracing(NamedTuple):
+    """Makes spans, and also hears facts. `counts` are those sent and lost, `stop` sends the last ones."""
+
+    tracer: ListeningTracer
+    counts: Callable[[], Mapping[str, int]]
+    stop: Callable[[], Awaitable[None]]
+
+
+class ListeningTracer(Tracer, Protocol):
+    """Adds spans of its own for what happens without one."""
+
+    def __call__(self, fact: Fact) -> None: ...
+
 
 QUEUED_MESSAGES = 4
 """How many of the largest messages may wait behind a command of one connection; of smaller ones as many more."""
@@ -35,6 +52,7 @@ def node(
     carrier: Broker | None = None,
     version: str = "",
     verifier: Verifies | None = None,
+    tracer: Tracer | None = None,
 ) -> Node:
     """A node as the settings want it, not yet started.
 
@@ -53,6 +71,7 @@ def node(
         handlers=application or NoApplication(),
         hooks=hooks,
         version=version,
+        tracer=tracer,
     )
     return Node(
         carrier,
@@ -108,7 +127,7 @@ def broker(settings: Settings, clock: Clock) -> Broker:
     if scheme == "memory":
         return MemoryBroker(clock)
     if scheme.startswith("redis"):
-        with _needed("hiredis", "redis"):
+        with _needed("hiredis", "redis", "[broker] url"):
             from tidings.brokers.redis import RedisBroker, parse
         return RedisBroker(
             parse(section.url),
@@ -118,7 +137,7 @@ def broker(settings: Settings, clock: Clock) -> Broker:
             publish_queue_limit=section.publish_queue_limit,
         )
     if scheme in ("nats", "tls"):
-        with _needed("nats", "nats"):
+        with _needed("nats", "nats", "[broker] url"):
             from tidings.brokers import nats
         return nats.NatsBroker(
             nats.parse(section.url),
@@ -130,21 +149,34 @@ def broker(settings: Settings, clock: Clock) -> Broker:
     raise SettingsError(f'[broker] url = "{scheme}://…": there are memory://, redis:// and its variants, and nats://.')
 
 
+def tracing(settings: Settings) -> Tracing | None:
+    """Where spans come from and go to, where the settings want any. Raises `SettingsError` without the extra `otel`."""
+    section = settings.tracing
+    if not section.enabled:
+        return None
+    with _needed("opentelemetry", "otel", "[tracing] enabled"):
+        from tidings.observability.collector import Collector, Terms
+        from tidings.observability.traces import OpenTelemetryTracer
+    collector = Collector(Terms(section.endpoint, section.sample_ratio, section.service_name))
+    return Tracing(OpenTelemetryTracer(collector.provider), collector.counts, collector.stop)
+
+
 def check(settings: Settings) -> None:
     """Make sure that a node can be built. Connects to nothing. Raises `SettingsError`."""
+    tracing(settings)
     capabilities.check(settings, broker(settings, SystemClock()))
 
 
 @contextmanager
-def _needed(module: str, extra: str) -> Iterator[None]:
+def _needed(module: str, extra: str, by: str) -> Iterator[None]:
     """Around the import of a part that comes with an extra."""
     try:
         yield
     except ModuleNotFoundError as error:
-        if error.name != module:
+        if (error.name or "").partition(".")[0] != module:
             raise
         raise SettingsError(
-            f'[broker] url needs {module}: pip install "tidings[{extra}]", or ".[{extra}]" in a clone.'
+            f'{by} needs {module}: pip install "tidings[{extra}]", or ".[{extra}]" in a clone.'
         ) from error
 
 

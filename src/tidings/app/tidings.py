@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Callable, Iterable, Mapping
-from contextlib import asynccontextmanager, suppress
+from contextlib import AbstractContextManager, asynccontextmanager, nullcontext, suppress
 from pathlib import Path
 from typing import Any, Self, TypeVar
 
@@ -31,6 +31,7 @@ from tidings.hooks import Hooks
 from tidings.model import ClientInfo, StreamPosition
 from tidings.observability.logs import LogListener
 from tidings.observability.metrics import Metrics
+from tidings.traces import Kind
 from tidings.version import __version__
 from tidings.wire import payloads
 from tidings.wire.centrifuge import messages
@@ -38,6 +39,8 @@ from tidings.wire.centrifuge import messages
 F = TypeVar("F", bound=Function)
 
 ALLOWED = SubscribeReply()
+
+UNTRACED = nullcontext()
 
 START_PAUSE = 0.5
 """Seconds between two attempts to start while the broker is away."""
@@ -73,6 +76,7 @@ class Tidings:
         clock = clock or SystemClock()
         self._broker = build.broker(self.settings, clock)
         self._trust = build.trust(self.settings, self.hooks, clock)
+        self._tracing = build.tracing(self.settings)
         self.node = build.node(
             self.settings,
             application=self._application,
@@ -81,11 +85,15 @@ class Tidings:
             carrier=self._broker,
             version=__version__,
             verifier=self._trust,
+            tracer=self._tracing.tracer if self._tracing else None,
         )
         self.renewal = Renewal(self.settings, self._trust, self.hooks, self._take)
         self.metrics = Metrics(__version__, users=lambda: len(self.node.users), channels=self.node.hub.channels)
         self.hooks.listen(self.metrics)
         self.hooks.listen(LogListener(self.node.clock))
+        if self._tracing is not None:
+            self.hooks.listen(self._tracing.tracer)
+            self.metrics.spans = self._tracing.counts
         own = routes(self.node, self.settings, self.hooks, self.metrics, api_key=lambda: self.settings.api.secret)
         served = [*own, *extra_routes]
         self._proxies = TrustedProxies(self.settings.server.trusted_proxies)
@@ -107,6 +115,8 @@ class Tidings:
         await self.renewal.stop()
         await self._trust.stop()
         await self.node.stop()
+        if self._tracing is not None:
+            await self._tracing.stop()
 
     async def reload(self, settings: Settings | Mapping[str, Any] | Path | str | None = None) -> Change:
         """Read the settings anew from where they came, or take the given ones; keys count at once.
@@ -268,14 +278,15 @@ class Tidings:
         Raises `UnknownChannel`, `BadRequest` and `BrokerUnavailable`, which is temporary.
         """
         await self.start()
-        accepted = await publish(
-            self.node,
-            channel,
-            payloads.encode(data),
-            tags=tags,
-            guard=Guard(idempotency_key=idempotency_key),
-            skip_history=skip_history,
-        )
+        with self._span("hub.publish"):
+            accepted = await publish(
+                self.node,
+                channel,
+                payloads.encode(data),
+                tags=tags,
+                guard=Guard(idempotency_key=idempotency_key),
+                skip_history=skip_history,
+            )
         return accepted.position
 
     async def broadcast(
@@ -285,7 +296,13 @@ class Tidings:
         if isinstance(channels, str):
             raise TypeError("broadcast takes a list of channels; use publish for a single one")
         encoded = payloads.encode(data)
-        return [await self.publish(channel, encoded, tags=tags) for channel in channels]
+        await self.start()
+        with self._span("hub.broadcast"):
+            return [(await publish(self.node, channel, encoded, tags=tags)).position for channel in channels]
+
+    def _span(self, name: str) -> AbstractContextManager[object]:
+        """What a back end's call is to a trace. Opened after the start, whose tasks outlive the call."""
+        return UNTRACED if self._tracing is None else self._tracing.tracer.span(name, Kind.INTERNAL, {})
 
     async def history(
         self,

@@ -7,13 +7,14 @@ cannot decide without the broker (a gap) is asked here and answered later. Nothi
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Collection, Coroutine, Iterable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Coroutine, Iterable, Mapping, Sequence
 from functools import partial
 from typing import Any, Generic, TypeVar
 
 from msgspec import Struct
+from msgspec.structs import replace
 
-from tidings import events
+from tidings import events, traces
 from tidings.brokers.base import NO_GUARD, Accepted, Broker, Guard, Page, Retention
 from tidings.channels.errands import Errands
 from tidings.channels.history import History
@@ -172,15 +173,26 @@ class Hub(Generic[S]):
 
         Raises `UnknownChannel` and `BrokerUnavailable`.
         """
-        retention = self.namespaces.options(channel).retention
+        options = self.namespaces.options(channel)
+        retention = None if skip_history else options.retention
         began = self._clock.now()
-        if retention is None or skip_history:
-            accepted = await self._broker.publish(channel, publication, guard=guard)
+        span = traces.current()
+        if span is None or not span.is_recorded:
+            accepted = await self._hand_over(channel, publication, retention, guard)
         else:
-            accepted = await self._history.append(channel, publication, retention, guard)
+            with span.child("publish", traces.Kind.PRODUCER, traces.about(channel, len(publication.data))) as sending:
+                traced = replace(publication, trace=sending.trace.text())
+                accepted = await self._hand_over(channel, traced, retention, guard)
         if accepted.fresh:
             self._hooks.announce(events.Published(channel, len(publication.data), self._clock.now() - began))
         return accepted
+
+    def _hand_over(
+        self, channel: str, publication: Publication, retention: Retention | None, guard: Guard
+    ) -> Awaitable[Accepted]:
+        if retention is None:
+            return self._broker.publish(channel, publication, guard=guard)
+        return self._history.append(channel, publication, retention, guard)
 
     async def history(
         self, channel: str, *, since: StreamPosition | None = None, limit: int | None = None, reverse: bool = False

@@ -25,12 +25,13 @@ from tidings.gateway.session import Session
 from tidings.gateway.session.opening import wish
 from tidings.gateway.session.state import Phase
 from tidings.gateway.session.steps import Ask, Close, Effect, Leave, Ping, Question, Send
+from tidings.gateway.traced import commands
 from tidings.gateway.transports.base import Transport
 from tidings.gateway.transports.handshake import Handshake
 from tidings.model import StreamPosition
 from tidings.wire.centrifuge import codes
 from tidings.wire.centrifuge.codec import Codec, Inexpressible, Undecodable
-from tidings.wire.centrifuge.messages import Disconnect, Note, Push, Unsubscribe
+from tidings.wire.centrifuge.messages import Disconnect, Note, Push, Reply, Unsubscribe
 
 
 class Connection:
@@ -226,7 +227,7 @@ class Connection:
         except Inexpressible:
             self.on_inexpressible()
         else:
-            self._perform(self._session.tell(Push(message=note), self._now()))
+            self._perform(self._session.tell(Reply(push=Push(message=note)), self._now()))
 
     def postpone(self, work: Callable[[], None]) -> None:
         """Do something as soon as the client, which is being let in, has been; never if it is not."""
@@ -279,12 +280,15 @@ class Connection:
 
     async def _find_answers(self, question: Question | None) -> None:
         session, premises = self._session, self._premises
-        while question is not None:
-            answer = await desk.answer(question, self, premises)
-            # Nothing may be awaited between the answer and its effects: a subscription is live from the answer on,
-            # and its reply has to be written before its first publication.
-            question = self._perform_all(session.answer(answer, self._now()))
-            self._catch_up()
+        with commands(premises.policy.tracer, self.client_id) as traced:
+            while question is not None:
+                traced.go_on(*session.under_way)
+                answer = await desk.answer(question, self, premises)
+                traced.hear(answer)
+                # Nothing may be awaited between the answer and its effects: a subscription is live from the answer on,
+                # and its reply has to be written before its first publication.
+                question = self._perform_all(session.answer(answer, self._now()))
+                self._catch_up()
         if session.state.phase in (Phase.REFUSED, Phase.CLOSED):
             premises.users.leave(self.user, self)
             premises.registry.depart(self.client_id)

@@ -133,8 +133,8 @@ class Fanout:
         self._watchers: dict[Encoding, Group] = {}
         """Those who are also told who comes and goes."""
         self._size = 0
-        self._announcements: list[tuple[Publication, int]] = []
-        """What is being published in this turn, with how many it reaches."""
+        self._announcements: list[tuple[Publication, int, float]] = []
+        """What is being published in this turn, with how many it reaches; when that began, where it is traced."""
 
     def __len__(self) -> int:
         return self._size
@@ -156,7 +156,8 @@ class Fanout:
         self._size = sum(map(len, self._groups.values()))
 
     def publish(self, published: Publication) -> None:
-        self._announcements.append((published, self._size))
+        began = self._clock.now() if published.trace else 0.0
+        self._announcements.append((published, self._size, began))
         for group in list(self._groups.values()):
             group.put(lambda codec: Push(channel=self._channel, pub=publication(published, codec)))
         if len(self._announcements) == 1:
@@ -178,9 +179,12 @@ class Fanout:
     def _announce(self) -> None:
         announcements, self._announcements = self._announcements, []
         now = self._clock.now()
-        for published, reached in announcements:
+        for published, reached, began in announcements:
             age = max(0.0, now - published.time) if published.time else 0.0
-            self._hooks.announce(events.Delivered(self._channel, reached, len(published.data), age))
+            lasted = now - began if began else 0.0
+            self._hooks.announce(
+                events.Delivered(self._channel, reached, len(published.data), age, published.trace, lasted)
+            )
 
     def _enter(self, groups: dict[Encoding, Group], subscriber: Member, policy: SlowPolicy) -> None:
         encoding = subscriber.encoding

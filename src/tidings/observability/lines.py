@@ -16,8 +16,14 @@ from datetime import UTC, datetime
 
 from msgspec import Struct
 
+from tidings import traces
+from tidings.traces import Trace
+
 _BARE = re.compile(r'[^\s"=\\]+')
 """What needs no quotation marks to be told from what stands around it."""
+
+BRIEF = 8
+"""How many digits of a trace's id people get to see: enough to find it among those of a day."""
 
 _RESET, _DIM = "\x1b[0m", "\x1b[2m"
 _COLOURS: Mapping[int, str] = {
@@ -32,18 +38,20 @@ _COLOURS: Mapping[int, str] = {
 class Line(Struct, frozen=True):
     """A message with fields: `logger.info(Line("listening", {"port": 8000}))`.
 
-    To formatters other than ours it is the text `listening port=8000`, made only when it is asked for.
+    To formatters other than ours it is the text `listening port=8000`, made only when it is asked for. `trace` is where
+    it belongs, if not to what is being done when it is written.
     """
 
     text: str
     fields: Mapping[str, object] = {}
+    trace: Trace | None = None
 
     def __str__(self) -> str:
         return " ".join([escaped(self.text), *(f"{name}={shown(value)}" for name, value in self.fields.items())])
 
 
 class HumanFormatter(logging.Formatter):
-    """Local time, level, logger, message and fields in columns; colours only where they were asked for."""
+    """Local time, level, logger, message, fields and the trace in columns; colours only where they were asked for."""
 
     def __init__(self, *, colours: bool = False) -> None:
         super().__init__()
@@ -63,6 +71,8 @@ class HumanFormatter(logging.Formatter):
             escaped(line.text),
             *map(self._field, line.fields.items()),
         ]
+        if (trace := _trace(line)) is not None:
+            columns.append(self._field(("trace", trace.trace_id[:BRIEF])))
         story = (f"    {escaped(line)}" for line in _traceback(record).split("\n") if line)
         return "\n".join(["  ".join(columns), *story])
 
@@ -72,7 +82,10 @@ class HumanFormatter(logging.Formatter):
 
 
 class JsonFormatter(logging.Formatter):
-    """One JSON object: time (RFC 3339, UTC), level, logger, message, the fields, and `exception` with a traceback."""
+    """One JSON object: time (RFC 3339, UTC), level, logger, message, the fields, and `exception` with a traceback.
+
+    What is written in a trace has `trace_id` and `span_id` as well.
+    """
 
     def format(self, record: logging.LogRecord) -> str:
         time = datetime.fromtimestamp(record.created, UTC).replace(tzinfo=None).isoformat("T", "milliseconds")
@@ -84,6 +97,8 @@ class JsonFormatter(logging.Formatter):
             "message": line.text,
             **line.fields,
         }
+        if (trace := _trace(line)) is not None:
+            values |= {"trace_id": trace.trace_id, "span_id": trace.span_id}
         if story := _traceback(record):
             values["exception"] = story
         # Everything that is not printable ASCII becomes an escape.
@@ -108,6 +123,13 @@ def shown(value: object) -> str:
 
 def _line(record: logging.LogRecord) -> Line:
     return record.msg if isinstance(record.msg, Line) else Line(record.getMessage().rstrip("\n"))
+
+
+def _trace(line: Line) -> Trace | None:
+    if line.trace is not None:
+        return line.trace
+    span = traces.current()
+    return None if span is None else span.trace
 
 
 def _traceback(record: logging.LogRecord) -> str:

@@ -11,6 +11,7 @@ import os
 import re
 import sys
 from collections.abc import Callable, Hashable, Mapping
+from contextvars import Context
 from functools import cache
 from logging import DEBUG, ERROR, INFO, WARNING
 from typing import Any, Literal, TextIO
@@ -18,11 +19,13 @@ from typing import Any, Literal, TextIO
 from msgspec import Struct
 from msgspec.structs import asdict
 
-from tidings import events
+from tidings import events, traces
 from tidings.clock import Clock
+from tidings.errors import InternalError
 from tidings.events import Fact
 from tidings.observability.lines import HumanFormatter, JsonFormatter, Line
 from tidings.observability.throttle import Throttle
+from tidings.traces import Trace
 from tidings.wire.centrifuge import codes
 
 LOGGER = logging.getLogger("tidings")
@@ -80,6 +83,8 @@ class _Entry(Struct, frozen=True):
     level: int
     text: str
     fact: Fact
+    trace: Trace | None
+    """Where it happened."""
 
 
 class LogListener:
@@ -88,11 +93,13 @@ class LogListener:
     def __init__(self, clock: Clock) -> None:
         self._throttle: Throttle[_Entry] = Throttle(clock)
         self._notable: Mapping[type[Fact], Callable[[Any], None]] = {
+            events.ApiCallHandled: self._called,
             events.BrokerLost: self._lost,
             events.BrokerResumed: self._resumed,
             events.CommandFailed: self._failed,
             events.ConnectionClosed: self._closed,
             events.ConnectionRefused: self._refused,
+            events.Delivered: self._delivered,
             events.Dropped: self._dropped,
             events.GapFound: self._gap,
             events.RateLimited: lambda fact: self._write(INFO, "rate limited", fact, fact.limit),
@@ -107,6 +114,14 @@ class LogListener:
 
     def __call__(self, fact: Fact) -> None:
         self._notable.get(type(fact), self._routine)(fact)
+
+    def _called(self, fact: events.ApiCallHandled) -> None:
+        if fact.status >= 500 or fact.code == InternalError.code:
+            self._write(WARNING, "API call failed", fact, (fact.method, fact.code))
+        elif fact.status == 401:
+            self._write(INFO, "API call refused", fact, "")
+        else:
+            self._routine(fact)
 
     def _failed(self, fact: events.CommandFailed) -> None:
         # Never suppressed: it is a defect of the application or of ours, and the next may be another one.
@@ -123,6 +138,14 @@ class LogListener:
 
     def _refused(self, fact: events.ConnectionRefused) -> None:
         self._write(INFO, "connection refused", fact, fact.reason)
+
+    def _delivered(self, fact: events.Delivered) -> None:
+        if LOGGER.isEnabledFor(DEBUG):
+            fields = _fields(fact)
+            trace = Trace.parse(fields.pop("trace"))
+            if trace is None:
+                del fields["lasted"]
+            LOGGER.debug(Line(_words(type(fact)), fields, trace))
 
     def _dropped(self, fact: events.Dropped) -> None:
         self._write(WARNING, "publications dropped", fact, (fact.channel, fact.policy))
@@ -165,16 +188,28 @@ class LogListener:
 
     def _routine(self, fact: Fact) -> None:
         if LOGGER.isEnabledFor(DEBUG):
-            LOGGER.debug(Line(_words(type(fact)), asdict(fact)))
+            LOGGER.debug(Line(_words(type(fact)), _fields(fact)))
 
     def _write(self, level: int, text: str, fact: Fact, kind: Hashable) -> None:
         if not LOGGER.isEnabledFor(level):
             return
-        for entry, suppressed in self._throttle.take((text, kind), _Entry(level, text, fact)):
-            fields = asdict(entry.fact)
+        span = traces.current()
+        current = _Entry(level, text, fact, span.trace if span else None)
+        for entry, suppressed in self._throttle.take((text, kind), current):
+            fields = _fields(entry.fact)
             if suppressed:
                 fields["suppressed"] = suppressed
-            LOGGER.log(entry.level, Line(entry.text, fields))
+            line = Line(entry.text, fields, entry.trace)
+            if entry is current:
+                LOGGER.log(entry.level, line)
+            else:
+                # It was held back, and has nothing to do with the trace in which something is being done now.
+                Context().run(LOGGER.log, entry.level, line)
+
+
+def _fields(fact: Fact) -> dict[str, Any]:
+    """Times to the microsecond: further digits say nothing of what they measure."""
+    return {name: round(value, 6) if isinstance(value, float) else value for name, value in asdict(fact).items()}
 
 
 @cache

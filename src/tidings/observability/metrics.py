@@ -11,7 +11,7 @@ from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping
 from typing import Any
 
 from prometheus_client import CollectorRegistry, GCCollector, PlatformCollector, ProcessCollector
-from prometheus_client.core import GaugeMetricFamily, InfoMetricFamily, Metric
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, InfoMetricFamily, Metric
 from prometheus_client.exposition import choose_encoder
 from prometheus_client.registry import Collector
 from starlette.requests import Request
@@ -24,6 +24,7 @@ from tidings.events import Fact
 from tidings.observability import sums
 from tidings.observability.measures import Measures
 from tidings.observability.sums import Reading
+from tidings.wire.centrifuge import codes
 
 OTHER = "other"
 
@@ -38,13 +39,15 @@ class Metrics:
     adds to `registry` is exposed as well. Belongs to the event loop of its node, like the facts.
 
     Where several processes share a port, `others` gets the readings of the others for whoever asks this one, and
-    `worker` is what this one is called among them.
+    `worker` is what this one is called among them. Where spans are sent to a collector, `spans` says
+    how many were, and how many were not.
     """
 
     def __init__(self, version: str, *, users: Callable[[], int], channels: Callable[[], Mapping[str, int]]) -> None:
         self.registry = _of_the_process()
         self.worker = ""
         self.others: Callable[[], Awaitable[list[Reading]]] | None = None
+        self.spans: Callable[[], Mapping[str, int]] | None = None
         self._version = version
         self._users = users
         self._channels = channels
@@ -56,6 +59,11 @@ class Metrics:
         self._commands = measures.histogram("tidings_command_duration_seconds", "From command to reply.", "method")
         self._errors = measures.counter("tidings_errors", "Commands answered with an error.", "method", "code")
         self._recoveries = measures.counter("tidings_recoveries", "Subscriptions with a wish to recover.", "outcome")
+        self._calls = measures.counter("tidings_api_requests", "Calls of the HTTP API.", "method", "status", "code")
+        self._calling = measures.histogram("tidings_api_request_duration_seconds", "From call to answer.", "method")
+        self._api_errors = measures.counter(
+            "tidings_api_errors", "Commands of the API with an error.", "method", "code"
+        )
         self._publications = measures.counter("tidings_publications", "Publications accepted.", "namespace")
         self._publishing = measures.histogram("tidings_publish_duration_seconds", "From publish call to acceptance.")
         self._deliveries = measures.counter("tidings_deliveries", "Publications times subscribers.", "namespace")
@@ -76,11 +84,14 @@ class Metrics:
             "tidings_keys_away", "Whether the last request for a key set failed.", "source"
         )
         self._reloads = measures.counter("tidings_reloads", "How often settings were read anew.", "outcome")
+        self._begin_at_zero()
         self._counts: Mapping[type[Fact], Callable[[Any], None]] = {
             events.ConnectionOpened: self._opened,
             events.ConnectionClosed: self._closed,
             events.ConnectionRefused: self._refused,
             events.CommandHandled: self._handled,
+            events.ApiCallHandled: self._called,
+            events.ApiCommandRefused: self._api_refused,
             events.Subscribed: self._subscribed,
             events.Published: self._published,
             events.Delivered: self._wrote,
@@ -97,6 +108,17 @@ class Metrics:
             events.SettingsReloaded: self._reloaded,
             events.SettingsRefused: self._refused_settings,
         }
+
+    def _begin_at_zero(self) -> None:
+        """What alerts look at is there before it first happens: where a counter appears as 1, no rate sees it grow."""
+        self._losses.add(0)
+        for outcome in ("recovered", "not_recovered"):
+            self._recoveries.add(0, outcome)
+        for filled in ("yes", "no"):
+            self._gaps.add(0, filled)
+        for status in ("403", "503"):
+            self._refusals.add(0, status)
+        self._disconnects.add(0, str(codes.SLOW.code))
 
     # In: facts.
 
@@ -121,6 +143,13 @@ class Metrics:
         self._commands.observe(fact.lasted, fact.method)
         if fact.code:
             self._errors.add(1, fact.method, _error_code(fact.code))
+
+    def _called(self, fact: events.ApiCallHandled) -> None:
+        self._calls.add(1, fact.method, str(fact.status), _error_code(fact.code) if fact.code else "0")
+        self._calling.observe(fact.lasted, fact.method)
+
+    def _api_refused(self, fact: events.ApiCommandRefused) -> None:
+        self._api_errors.add(1, fact.method, _error_code(fact.code))
 
     def _subscribed(self, fact: events.Subscribed) -> None:
         if fact.recovered is not None:
@@ -179,6 +208,11 @@ class Metrics:
         yield GaugeMetricFamily("tidings_channels", "Channels with subscribers.", len(subscribers))
         yield GaugeMetricFamily("tidings_subscriptions", "Subscriptions to channels.", sum(subscribers.values()))
         yield from self._measures.collect()
+        if self.spans is not None:
+            family = CounterMetricFamily("tidings_spans", "Spans for the collector.", labels=["outcome"])
+            for outcome, count in self.spans().items():
+                family.add_metric([outcome], count)
+            yield family
 
     def exposition(self, accept: str) -> tuple[bytes, str]:
         """Everything as text, and its content type: the newest format that the `Accept` header asks for."""

@@ -43,6 +43,12 @@ def test_a_secret_that_can_be_guessed(setting: str) -> None:
     assert "token_urlsafe" in text
 
 
+def test_secrets_of_other_issuers() -> None:
+    """Each is named by the place where it stands."""
+    level, text = found(auth__subscription={"hmac_secret": "changeme"})["secrets"]
+    assert (level, "[auth.subscription] hmac_secret" in text) == (Level.PROBLEM, True)
+
+
 def test_a_short_secret() -> None:
     level, text = found(auth__hmac_secret="kR9vTq2mXw8LzPfC")["secrets"]
     assert (level, "kR9v" in text) == (Level.WARNING, False)

@@ -101,6 +101,10 @@ SCHEMES = (
             "[channels]: history needs both history_size and history_ttl; set the other one too.",
         ),
         (
+            "[tracing]\nendpoint = 'localhost:4318'",
+            "[tracing] endpoint must begin with http:// or https://.",
+        ),
+        (
             "[channels.namespaces.chat]\nforce_recovery = true",
             "[channels.namespaces.chat]: recovery and positioning need a history; set history_size and history_ttl.",
         ),
@@ -125,6 +129,7 @@ def test_refused(text: str, sentence: str) -> None:
         "[broker]\nurl = 'rediss://h'",
         "[broker]\nurl = 'redis+cluster://h'",
         "[broker]\nurl = 'nats://h'",
+        "[tracing]\nendpoint = 'https://h/otlp'\nsample_ratio = 0",
         "[client]\nping_interval = 8.1",
         "[client]\nping_interval = 0",
         "[client]\nallowed_origins = ['*', 'https://*.example.com']",

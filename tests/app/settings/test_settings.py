@@ -81,6 +81,7 @@ DEFAULTS = {
         for event in ("connect", "refresh", "subscribe", "publish", "sub_refresh", "rpc", "disconnect", "unsubscribe")
     },
     "log": {"format": "auto", "level": "info"},
+    "tracing": {"enabled": False, "sample_ratio": 1.0, "endpoint": "", "service_name": ""},
     "diagnostics": {"echo": False},
 }
 
@@ -283,6 +284,19 @@ def test_secrets_are_masked() -> None:
 def test_passwords_in_urls(url: str, shown: str) -> None:
     """The password, or token, of a broker's URL is masked, wherever it ends; what has none stays."""
     assert Settings.of({"broker.url": url}).shown()["broker"]["url"] == shown
+
+
+def test_a_password_of_the_collector_is_masked() -> None:
+    """Better places for it are the standard variables; where it is in the address all the same, it is not shown."""
+    settings = Settings.of({"tracing.endpoint": "https://user:hidden@h/otlp"})
+    assert settings.shown()["tracing"]["endpoint"] == "https://user:**********@h/otlp"
+    assert "hidden" not in repr(settings)
+
+
+@pytest.mark.parametrize("ratio", ["-0.1", "1.1", "true", "nan"])
+def test_a_ratio_is_between_none_and_all(ratio: str) -> None:
+    with pytest.raises(SettingsError, match="sample_ratio must be"):
+        load(f"[tracing]\nsample_ratio = {ratio}")
 
 
 def test_secrets_can_be_used() -> None:

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import msgspec
 import pytest
+from msgspec import Struct
 
 from tidings.brokers.nats import envelope
 from tidings.brokers.nats.envelope import Card
+from tidings.brokers.who import Who
 from tidings.model import ClientInfo, Publication
 
 pytestmark = pytest.mark.core
@@ -18,6 +21,26 @@ def test_a_publication(publication: Publication):
     """Byte for byte, with the time that it is given."""
     decoded = envelope.decode_publication(envelope.encode_publication(publication, 12.5))
     assert decoded == Publication(publication.data, 0, publication.info, publication.tags, 12.5)
+
+
+class Older(Struct, frozen=True, array_like=True):
+    """What a node reads that does not know of traces."""
+
+    time: float
+    data: bytes
+    who: Who | None = None
+    tags: dict[str, str] = {}
+
+
+def test_the_trace_is_a_field_at_the_end():
+    """Which is not there where there is no trace; whoever does not know it reads the rest."""
+    plain = envelope.encode_publication(Publication(b"1", info=ANN, tags={"a": "b"}), 12.5)
+    traced = envelope.encode_publication(Publication(b"1", info=ANN, tags={"a": "b"}, trace="00-1"), 12.5)
+    assert envelope.decode_publication(traced).trace == "00-1"
+    before = msgspec.msgpack.decode(plain[1:])
+    assert msgspec.msgpack.decode(traced[1:]) == [*before, "00-1"]
+    assert len(before) == 4
+    assert msgspec.msgpack.decode(traced[1:], type=Older) == msgspec.msgpack.decode(plain[1:], type=Older)
 
 
 def test_joins_and_leaves():

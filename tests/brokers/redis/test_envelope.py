@@ -4,11 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec import Struct
+from msgspec.structs import replace
 
 from tidings.brokers.redis import envelope
+from tidings.brokers.who import Who
 from tidings.model import ClientInfo, Publication
 
 pytestmark = pytest.mark.core
@@ -34,6 +38,25 @@ def test_a_publication_arrives_with_its_position(publication: Publication, offse
     message = b"p%d:%b:%d:" % (offset, epoch.encode(), time) + envelope.encode_body(publication)
     arrived = Publication(publication.data, offset, publication.info, publication.tags, time / 1_000_000)
     assert envelope.decode_publication(message) == (arrived, epoch)
+
+
+class Older(Struct, frozen=True, array_like=True):
+    """What a node reads that does not know of traces."""
+
+    data: bytes
+    who: Who | None = None
+    tags: dict[str, str] = {}
+
+
+@given(publications)
+def test_the_trace_is_a_field_at_the_end(publication: Publication):
+    """Which is not there where there is no trace; whoever does not know it reads the rest."""
+    plain, traced = envelope.encode_body(publication), envelope.encode_body(replace(publication, trace="00-1"))
+    assert envelope.decode_body(traced, 0, b"0") == replace(publication, trace="00-1")
+    before = msgspec.msgpack.decode(plain)
+    assert msgspec.msgpack.decode(traced) == [*before, "00-1"]
+    assert len(before) == 3
+    assert msgspec.msgpack.decode(traced, type=Older) == msgspec.msgpack.decode(plain, type=Older)
 
 
 @given(publications, st.floats(0.0, 1e10))

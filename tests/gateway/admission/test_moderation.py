@@ -99,6 +99,24 @@ class TestCommands:
         assert "error" in await ada.subscribe("news")
         assert ada.connection.channels == []
 
+    async def test_the_answer_to_the_connect_command_comes_first(self, house: House) -> None:
+        """Also to who does not wait for it: the others are told as soon as they are in."""
+        ada = Caller(house.node)
+        first = ada.arrive("ada")
+        ada.say(*commands(10, 15))
+        assert ada.heard == []
+        await ada.reply(10)
+        assert [heard["id"] for heard in ada.heard] == [first, 22, 23, 24, *range(10, 22)]
+        assert errors(ada) == [REFUSED] * 3 + [UNKNOWN] * 12
+
+    async def test_nobody_waits_for_a_refusal(self, house: House) -> None:
+        """It comes before the answers to earlier commands that wait for something, and takes no place among them."""
+        ada = await house.caller()
+        ada.say('{"id":9,"subscribe":{"channel":"news"}}', *commands(10, 12))
+        assert [heard["id"] for heard in ada.heard[1:]] == [21]
+        await ada.reply(20)
+        assert [heard["id"] for heard in ada.heard[1:]] == [21, *range(9, 21)]
+
     async def test_an_unsubscribe_is_carried_out(self, house: House) -> None:
         """An SDK that cannot unsubscribe connects anew, which would cost more. It counts towards a flood, though."""
         ada = await house.caller("ada", "news")

@@ -32,6 +32,8 @@ class Server:
         self.reads.set()
         # What sending raises, once the connection is open.
         self.error: Exception | None = None
+        # Close codes that it does not send.
+        self.refused: set[int] = set()
 
     def tell(self, kind: str, **event: Any) -> None:
         self.incoming.put_nowait({"type": f"websocket.{kind}", **event})
@@ -40,6 +42,8 @@ class Server:
         await self.reads.wait()
         if self.error is not None:
             raise self.error
+        if event.get("code") in self.refused:
+            raise ValueError(f"invalid close code {event['code']}")
         self.sent.append(event)
 
 
@@ -275,6 +279,31 @@ async def test_we_close(server, enter, until):
     assert peer.received == []
 
 
+async def test_nobody_waits_for_news_while_the_close_is_said(server, hub, until):
+    """granian sends no close as long as somebody does; the client would hear of it when the close timeout is over."""
+    waiting = 0
+
+    async def receive() -> Any:
+        nonlocal waiting
+        waiting += 1
+        try:
+            return await server.incoming.get()
+        finally:
+            waiting -= 1
+
+    async def send(event: Any) -> None:
+        await server.send({**event, "waiting": waiting})
+
+    server.tell("connect")
+    task = asyncio.create_task(asgi.serve(receive, send, agreement=PLAIN, terms=TransportTerms(), join=hub.join))
+    await until(lambda: waiting and hub.peers)
+    hub.peers[0].transport.close(3001, "shutdown")
+    await until(lambda: len(server.sent) == 2)
+    assert server.sent[1]["waiting"] == 0
+    server.tell("disconnect", code=3001)
+    await ended(task)
+
+
 async def test_a_close_that_the_server_does_not_report(server, hub, enter):
     """After the close timeout the application returns."""
     hub.terms = TransportTerms(close_timeout=0.02)
@@ -296,8 +325,9 @@ async def test_a_close_to_a_client_that_does_not_read(server, hub, enter):
     assert len(server.sent) == 1
 
 
-async def test_abort(server, enter):
-    """The application returns at once, and what was not sent is forgotten."""
+async def test_abort(server, hub, enter):
+    """What was not sent is forgotten. The server is asked to hang up, and where it cannot, not waited for."""
+    hub.terms = TransportTerms(close_timeout=0.02)
     task, peer = await enter()
     server.reads.clear()
     peer.transport.write(b"unread")
@@ -309,12 +339,44 @@ async def test_abort(server, enter):
 
 
 async def test_a_message_just_before_an_abort(server, enter):
-    """Is not sent, although the client would read it."""
+    """Is not sent, although the client would read it; the connection is closed, as not every server does by itself."""
     task, peer = await enter()
     peer.transport.write(b"never mind")
     peer.transport.abort()
+    server.tell("disconnect")
+    await ended(task)
+    assert server.sent[1:] == [{"type": "websocket.close", "code": 1011, "reason": ""}]
+
+
+async def test_an_abort_of_what_is_over(server, enter):
+    """Nothing is said to a server that has reported the end."""
+    task, peer = await enter()
+    server.tell("disconnect")
+    peer.transport.abort()
     await ended(task)
     assert len(server.sent) == 1
+
+
+@pytest.mark.parametrize(("code", "said"), [(1009, 3501), (1011, 1000)])
+async def test_a_close_code_that_the_server_refuses(server, enter, until, code, said):
+    """daphne lets an application close with 1000 and from 3000 on: a substitute means the same to the client."""
+    task, peer = await enter()
+    server.refused = {code}
+    peer.transport.close(code, "why")
+    await until(lambda: len(server.sent) == 2)
+    assert server.sent[1] == {"type": "websocket.close", "code": said, "reason": "why"}
+    server.tell("disconnect", code=said)
+    await ended(task)
+    assert peer.verdicts == [(code, "why")]
+
+
+async def test_a_close_code_without_a_substitute(server, enter):
+    """Is the server's own error, and handed back to it."""
+    task, peer = await enter()
+    server.refused = {3501}
+    peer.transport.close(3501, "bad request")
+    with pytest.raises(ValueError, match="3501"):
+        await ended(task)
 
 
 async def test_closing_while_joining(server, hub):

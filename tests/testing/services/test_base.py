@@ -167,7 +167,9 @@ def test_hints_are_given_for_what_is_known(tmp_path: Path):
 
 
 def test_an_unknown_server_is_told():
-    with pytest.raises(ServiceError, match="no server 'gunicorn' for an application: name uvicorn or hypercorn"):
+    with pytest.raises(
+        ServiceError, match="no server 'gunicorn' for an application: name uvicorn, hypercorn, granian or daphne"
+    ):
         AsgiApp("main:app", server="gunicorn")
 
 

@@ -76,7 +76,7 @@ def test_settings_that_are_wrong_are_told():
         TidingsNode({"channels": {"histroy_size": 1}}).start()
 
 
-@pytest.mark.parametrize("server", ["uvicorn", "hypercorn"])
+@pytest.mark.parametrize("server", ["uvicorn", "hypercorn", "granian", "daphne"])
 def test_an_application_is_hosted(folder: Path, server: str):
     with AsgiApp("greeter:app", folder=folder, server=server, environment={"GREETING": "good day"}) as app:
         assert httpx2.get(app.url).text == "good day"

@@ -17,6 +17,7 @@ from tidings.app.api.gate import Gate
 from tidings.app.api.methods import Api, Handler, failure
 from tidings.app.api.pace import Header, Pace
 from tidings.app.api.results import Error
+from tidings.app.api.watching import BATCH, Call, Watch
 from tidings.errors import BadRequest, MethodNotFound, TidingsError
 from tidings.gateway.admission import Rate
 from tidings.gateway.node import Node
@@ -59,7 +60,17 @@ def routes(
     methods = Methods(Api(node, rpc=rpc, name=name or socket.gethostname()), pace)
     doors = {"/api": methods.named, "/api/batch": methods.batch, "/api/{method}": methods.single}
     return [
-        Route(path, Endpoint(gate, answer, transport_errors=error_mode == TRANSPORT, pace=pace), methods=["POST"])
+        Route(
+            path,
+            Endpoint(
+                gate,
+                answer,
+                Watch(node.policy, node.clock, BATCH if answer == methods.batch else ""),
+                transport_errors=error_mode == TRANSPORT,
+                pace=pace,
+            ),
+            methods=["POST"],
+        )
         for path, answer in doors.items()
     ]
 
@@ -85,6 +96,7 @@ class Methods:
 
     async def named(self, scope: Scope, body: bytes) -> object:
         request = decode(LEGACY, body)
+        scope["path_params"]["method"] = request.method  # as the path would have told it
         if request.method not in METHODS:
             raise MethodNotFound
         try:
@@ -114,39 +126,45 @@ class Endpoint:
         self,
         gate: Gate,
         answer: Callable[[Scope, bytes], Awaitable[object]],
+        watch: Watch,
         *,
         transport_errors: bool,
         pace: Pace | None = None,
     ) -> None:
         self._gate = gate
         self._answer = answer
+        self._watch = watch
         self._transport_errors = transport_errors
         self._pace = pace
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        try:
-            status, body = await self._handle(scope, receive)
-        except HttpRefusal as refusal:
-            headers = (*refusal.headers, *self._said(scope))
-            await _send(send, refusal.status, _TEXT, refusal.sentence.encode(), *headers)
-        except NotJson as error:
-            await _send(send, 400, _TEXT, f"The body is {error}.".encode(), *self._said(scope))
-        except ClientDisconnect:
-            return
-        else:
-            await _send(send, status, _JSON, body, *self._said(scope))
+        with self._watch.call(scope) as call:
+            try:
+                call.status, body = await self._handle(scope, receive, call)
+            except HttpRefusal as refusal:
+                call.status = refusal.status
+                headers = (*refusal.headers, *self._said(scope))
+                await _send(send, call.status, _TEXT, refusal.sentence.encode(), *headers)
+            except NotJson as error:
+                call.status = 400
+                await _send(send, call.status, _TEXT, f"The body is {error}.".encode(), *self._said(scope))
+            except ClientDisconnect:
+                return
+            else:
+                await _send(send, call.status, _JSON, body, *self._said(scope))
 
     def _said(self, scope: Scope) -> Sequence[Header]:
         """What every answer says about the limit, if there is one."""
         return () if self._pace is None else self._pace.headers(scope)
 
-    async def _handle(self, scope: Scope, receive: Receive) -> tuple[int, bytes]:
+    async def _handle(self, scope: Scope, receive: Receive, call: Call) -> tuple[int, bytes]:
         # Before the key is looked at, so that guessing is limited, too.
         if self._pace is not None and not self._pace.admits(scope):
             raise HttpRefusal(429, "Too many requests from this address.", self._pace.retry_after(scope))
         if not self._gate.admits(scope):
             # A 401 has to name the scheme (RFC 9110, section 15.5.2).
             raise HttpRefusal(401, "This needs the API key, as X-API-Key.", (b"www-authenticate", b"apikey"))
+        call.admit()
         body = await _read(receive)
         require_utf8(body)
         try:
@@ -155,6 +173,7 @@ class Endpoint:
             answer = failure(error)
         if not isinstance(answer, Error):
             return 200, _encode(answer)
+        call.code = answer.code
         if self._transport_errors or _TRANSPORT_MODE in map(tuple, scope["headers"]):
             return STATUSES.get(answer.code, 400), _encode(answer)
         return 200, _encode({"error": answer})

@@ -225,10 +225,12 @@ class Api:
         try:
             return await call
         except TidingsError as error:
-            return failure(error)
+            refusal = failure(error)
         except Exception as error:
             self._node.policy.hooks.announce(events.CommandFailed(f"api.{method}", "", error))
-            return failure(InternalError())
+            refusal = failure(InternalError())
+        self._node.policy.hooks.announce(events.ApiCommandRefused(method, refusal.code))
+        return refusal
 
 
 def failure(error: TidingsError) -> Error:

@@ -9,6 +9,9 @@ from pydantic import SecretStr
 
 from tidings.app.doctor import strength
 from tidings.app.settings import Settings
+from tidings.app.settings.complaints import heading
+from tidings.app.settings.fields import Section
+from tidings.app.settings.layers import Place
 from tidings.findings import Finding, Judging, Level
 from tidings.gateway.origins import EVERYONE
 
@@ -66,15 +69,18 @@ def _secrets(settings: Settings) -> Judging:
         yield (
             Level.PROBLEM,
             "secrets",
-            f"{' and '.join(secrets)} are not all different: whoever knows one knows the other. Give each its own.",
+            f"{', '.join(secrets)} are not all different: whoever knows one knows another. Give each its own.",
         )
 
 
 def _given(settings: Settings) -> Iterator[tuple[str, str]]:
-    for section in ("auth", "api"):
-        for key, value in getattr(settings, section):
+    auth = settings.auth
+    tables: list[tuple[Place, Section]] = [(("api",), settings.api)]
+    tables += [*auth.signers("auth"), *auth.subscription.signers("auth.subscription")]
+    for place, table in tables:
+        for key, value in table:
             if isinstance(value, SecretStr) and value.get_secret_value():
-                yield f"[{section}] {key}", value.get_secret_value()
+                yield f"{heading(place)} {key}", value.get_secret_value()
 
 
 def _fresh(name: str) -> str:

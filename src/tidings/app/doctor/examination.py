@@ -12,7 +12,7 @@ from pathlib import Path
 from pydantic import SecretStr
 
 from tidings.app import build, lifecycle
-from tidings.app.doctor import carrier, certificates, configuration, listening, machine, roundtrip, service
+from tidings.app.doctor import carrier, certificates, configuration, issuers, listening, machine, roundtrip, service
 from tidings.app.doctor.listening import Occupant
 from tidings.app.settings import Settings
 from tidings.app.settings.auth import Auth
@@ -41,6 +41,8 @@ async def examine(settings: Settings, *, file: Path | None = None, url: str = ""
         yield Finding(level, machine.WHERE, subject, text)
     for level, subject, text in certificates.judge(settings, datetime.now(UTC)):
         yield Finding(level, settings.server.tls_certificate, subject, text)
+    async for finding in issuers.examine(settings):
+        yield finding
     broken = False
     async for finding in carrier.examine(settings):
         broken = broken or finding.level is Level.PROBLEM
@@ -69,19 +71,31 @@ async def _running(settings: Settings, base: str) -> AsyncIterator[Finding]:
         yield finding
         if finding.subject == "reachable":
             return
-    secret, key = settings.auth.hmac_secret.get_secret_value(), settings.api.secret
-    if not secret or not (key or settings.api.insecure):
+    way = _way(settings, base)
+    if way is None:
         yield Finding(
             Level.WARNING,
             base,
             "round trip",
-            "needs [auth] hmac_secret for a token and [api] key to publish, and was not tried.",
+            "was not tried: it needs [auth] hmac_secret for a token, [api] key to publish, and personal channels.",
         )
         return
-    claims = {name: value for name, value in (("aud", settings.auth.audience), ("iss", settings.auth.issuer)) if value}
-    way = roundtrip.Way(base=base, api=base, hmac_secret=secret, api_key=key, claims=claims)
     async for finding in roundtrip.examine(way):
         yield finding
+
+
+def _way(settings: Settings, base: str) -> roundtrip.Way | None:
+    """A publication's way, if there is all that it takes."""
+    auth, api = settings.auth, settings.api
+    secret, user_claim = auth.hmac_secret.get_secret_value(), auth.claims.user
+    if not secret or user_claim.startswith("/") or not (api.secret or api.insecure):
+        return None
+    if not settings.client.personal_channel and auth.subscriptions is not None:
+        return None
+    claims = {name: value for name, value in (("aud", auth.audience), ("iss", auth.issuer)) if value}
+    return roundtrip.Way(
+        base=base, api=base, hmac_secret=secret, api_key=api.secret, user_claim=user_claim, claims=claims
+    )
 
 
 async def _trial(settings: Settings) -> AsyncIterator[Finding]:

@@ -45,6 +45,7 @@ class Way(Struct, frozen=True, kw_only=True):
     api: str
     hmac_secret: str
     api_key: str
+    user_claim: str = "sub"
     claims: dict[str, str] = {}
     """What else the server wants in a token: `aud`, `iss`."""
 
@@ -85,7 +86,7 @@ async def _enter(socket: ClientConnection, way: Way) -> tuple[str, float]:
     """Connect as a user of our own; returns the user, and by how many seconds the server's clock is ahead."""
     user = f"tidings-doctor-{secrets.token_hex(8)}"
     now = time.time()
-    claims = {**way.claims, "sub": user, "exp": int(now + TOKEN_TTL)}
+    claims = {**way.claims, way.user_claim: user, "exp": int(now + TOKEN_TTL)}
     token = sign(json.dumps(claims).encode(), way.hmac_secret)
     reply = await _ask(socket, {"id": 1, "connect": {"token": token, "name": "tidings-doctor"}})
     if f"#{user}" not in reply["connect"].get("subs", {}):

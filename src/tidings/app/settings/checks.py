@@ -12,7 +12,7 @@ from ipaddress import ip_network
 
 from tidings.app.settings.complaints import given, heading
 from tidings.app.settings.layers import Place
-from tidings.app.settings.sections import Broker, Client, Limits, Proxies, Server
+from tidings.app.settings.sections import Broker, Client, Limits, Proxies, Server, Tracing
 from tidings.channels.options import ChannelOptions
 from tidings.errors import SettingsError
 from tidings.gateway.admission import TrustedProxies
@@ -77,6 +77,11 @@ def check_limits(limits: Limits) -> Iterator[Objection]:
             limits.rate(key)
         except ValueError as error:
             yield _objection(("limits", key), f"must {error}, not {given(limit)}")
+
+
+def check_tracing(tracing: Tracing) -> Iterator[Objection]:
+    if tracing.endpoint and _scheme(tracing.endpoint) not in ("http", "https"):
+        yield _objection(("tracing", "endpoint"), "must begin with http:// or https://")
 
 
 def check_proxies(proxies: Proxies) -> Iterator[Objection]:

@@ -39,4 +39,7 @@ Seconds = Annotated[float, BeforeValidator(_number), Field(ge=0)]
 Duration = Annotated[float, BeforeValidator(_number), Field(gt=0)]
 """Seconds that must pass."""
 
+Ratio = Annotated[float, BeforeValidator(_number), Field(ge=0, le=1)]
+"""A part of something; 1 is all of it."""
+
 Words = Annotated[tuple[str, ...], BeforeValidator(_words)]

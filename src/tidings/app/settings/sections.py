@@ -12,7 +12,7 @@ from pydantic import Field, SecretStr
 
 from tidings.app.settings.auth import Auth
 from tidings.app.settings.channels import Channels
-from tidings.app.settings.fields import Amount, Count, Duration, Seconds, Section, Words
+from tidings.app.settings.fields import Amount, Count, Duration, Ratio, Seconds, Section, Words
 from tidings.gateway.admission import Rate
 
 NO_SECRET = SecretStr("")
@@ -132,6 +132,19 @@ class Log(Section):
     level: Literal["debug", "info", "warning", "error"] = Field(default="info", description="Or debug, warning, error.")
 
 
+class Tracing(Section):
+    """A publication's way as spans of OpenTelemetry."""
+
+    enabled: bool = Field(default=False, description="Needs tidings[otel].")
+    sample_ratio: Ratio = Field(default=1.0, description="Of the traces that begin here, how many are recorded.")
+    endpoint: str = Field(
+        default="",
+        repr=False,  # may hold a password
+        description="Of a collector, OTLP by HTTP; or OTEL_EXPORTER_OTLP_ENDPOINT.",
+    )
+    service_name: str = Field(default="", description='Or OTEL_SERVICE_NAME; else "tidings".')
+
+
 class Diagnostics(Section):
     """For those who look inside."""
 
@@ -147,6 +160,7 @@ SECTIONS: Mapping[str, type[Section]] = {
     "limits": Limits,
     "proxy": Proxies,
     "log": Log,
+    "tracing": Tracing,
     "diagnostics": Diagnostics,
     "channels": Channels,
 }

@@ -33,6 +33,7 @@ from tidings.app.settings.sections import (
     Log,
     Proxies,
     Server,
+    Tracing,
 )
 from tidings.channels.options import ChannelOptions
 from tidings.errors import SettingsError
@@ -52,6 +53,7 @@ class Settings:
     limits: Limits = field(default_factory=Limits)
     proxy: Proxies = field(default_factory=Proxies)
     log: Log = field(default_factory=Log)
+    tracing: Tracing = field(default_factory=Tracing)
     diagnostics: Diagnostics = field(default_factory=Diagnostics)
 
     channels: ChannelOptions = field(default_factory=ChannelOptions)
@@ -102,6 +104,7 @@ class Settings:
             name: getattr(self, name).model_dump(mode="json") for name in SECTIONS if name != "channels"
         }
         sections["broker"]["url"] = _without_password(self.broker.url)
+        sections["tracing"]["endpoint"] = _without_password(self.tracing.endpoint)
         namespaces = {name: msgspec.to_builtins(own) for name, own in self.namespaces.items()}
         sections["channels"] = {**msgspec.to_builtins(self.channels), "namespaces": namespaces}
         return sections
@@ -126,6 +129,7 @@ class Settings:
             key_checks.check_auth(self.auth),
             checks.check_client(self.client),
             checks.check_limits(self.limits),
+            checks.check_tracing(self.tracing),
             checks.check_proxies(self.proxy),
             checks.check_namespaces(self.namespaces),
             checks.check_channels(("channels",), self.channels),

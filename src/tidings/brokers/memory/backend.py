@@ -209,7 +209,7 @@ class Stream(Struct):
 
 
 def _stamped(publication: Publication, offset: int, now: float) -> Publication:
-    return Publication(publication.data, offset, publication.info, publication.tags, now)
+    return Publication(publication.data, offset, publication.info, publication.tags, now, publication.trace)
 
 
 def _select(retained: range, since: int | None, limit: int | None, reverse: bool) -> range:

@@ -3,7 +3,8 @@
     p<MessagePack>  j<MessagePack>  l<MessagePack>     in a channel: a publication, a join, a leave
     c<MessagePack>  g<MessagePack>  ?                  among nodes: a card, a node that is gone, "who is there?"
 
-The rest are MessagePack arrays. Nothing is ever unpickled.
+The rest are MessagePack arrays, which may grow at their end: a node ignores what it does not know. Nothing is ever
+unpickled.
 """
 
 from __future__ import annotations
@@ -25,6 +26,16 @@ class _Body(Struct, frozen=True, array_like=True):
     data: bytes
     who: Who | None = None
     tags: dict[str, str] = {}
+    trace: str = ""
+
+
+class _Untraced(Struct, frozen=True, array_like=True):
+    """A publication of which nobody records the trace; it costs no byte then."""
+
+    time: float
+    data: bytes
+    who: Who | None
+    tags: dict[str, str]
 
 
 class Card(Struct, frozen=True, array_like=True):
@@ -42,15 +53,17 @@ _cards = msgspec.msgpack.Decoder(Card)
 
 
 def encode_publication(publication: Publication, time: float) -> bytes:
-    info = None if publication.info is None else Who.of(publication.info)
-    return PUBLICATION + _encoder.encode(_Body(time, publication.data, info, publication.tags))
+    who = None if publication.info is None else Who.of(publication.info)
+    if publication.trace:
+        return PUBLICATION + _encoder.encode(_Body(time, publication.data, who, publication.tags, publication.trace))
+    return PUBLICATION + _encoder.encode(_Untraced(time, publication.data, who, publication.tags))
 
 
 def decode_publication(message: bytes) -> Publication:
     """Raises `ValueError`, as all that decode here."""
     body = _bodies.decode(memoryview(message)[1:])
     info = None if body.who is None else body.who.info()
-    return Publication(body.data, 0, info, body.tags, body.time)
+    return Publication(body.data, 0, info, body.tags, body.time, body.trace)
 
 
 def encode_join(info: ClientInfo) -> bytes:

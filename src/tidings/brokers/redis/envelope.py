@@ -6,7 +6,8 @@ in front of it by whoever gives them:
     p<offset>:<epoch>:<microseconds>:<body>     a publication
     j<body>  l<body>                            somebody joined, somebody left
 
-Bodies are MessagePack arrays. Nothing is ever unpickled.
+Bodies are MessagePack arrays, which may grow at their end: a node ignores what it does not know. Nothing is ever
+unpickled.
 """
 
 from __future__ import annotations
@@ -29,6 +30,15 @@ class Body(Struct, frozen=True, array_like=True):
     data: bytes
     who: Who | None = None
     tags: dict[str, str] = {}
+    trace: str = ""
+
+
+class _Untraced(Struct, frozen=True, array_like=True):
+    """A body of which nobody records the trace; it costs no byte then."""
+
+    data: bytes
+    who: Who | None
+    tags: dict[str, str]
 
 
 _encoder = msgspec.msgpack.Encoder()
@@ -38,8 +48,10 @@ _clients = msgspec.msgpack.Decoder(Who)
 
 def encode_body(publication: Publication) -> bytes:
     """What is the publisher's of a publication; offset and time are not."""
-    info = publication.info
-    return _encoder.encode(Body(publication.data, None if info is None else Who.of(info), publication.tags))
+    who = None if publication.info is None else Who.of(publication.info)
+    if publication.trace:
+        return _encoder.encode(Body(publication.data, who, publication.tags, publication.trace))
+    return _encoder.encode(_Untraced(publication.data, who, publication.tags))
 
 
 def decode_body(body: bytes, offset: int, microseconds: bytes) -> Publication:
@@ -50,7 +62,7 @@ def decode_body(body: bytes, offset: int, microseconds: bytes) -> Publication:
         time = int(microseconds) / MICROSECONDS
     except OverflowError as error:
         raise ValueError("no clock shows such a time") from error
-    return Publication(content.data, offset, info, content.tags, time)
+    return Publication(content.data, offset, info, content.tags, time, content.trace)
 
 
 def stamped(body: bytes, time: float) -> bytes:

@@ -1,6 +1,7 @@
 """Between one connection's commands and its session, where commands have limits.
 
-A command over a limit is answered with 111, which is temporary. Pongs and the connect command do not count. An
+A command over a limit is answered with 111, which is temporary; at once, before those that still wait for an answer,
+since it is not to fill their queue. Pongs and the connect command do not count. An
 unsubscribe over the limit is carried out, because clients answer an error to it with a new connection; a message
 without a reply (`send`) is dropped. Both count towards a flood, see `Flood`.
 """
@@ -20,7 +21,7 @@ from tidings.gateway.alarms import Alarms
 from tidings.gateway.session import Session
 from tidings.gateway.session.session import COMMANDS
 from tidings.gateway.session.state import Phase
-from tidings.gateway.session.steps import Effect, Send
+from tidings.gateway.session.steps import Effect
 from tidings.hooks import Hooks
 from tidings.wire.centrifuge import codes
 from tidings.wire.centrifuge.messages import Command, Error, Reply
@@ -79,7 +80,7 @@ class Moderation:
             return self._session.step(command, now, size_bytes)
         method, _ = COMMANDS.get(type(command.request()), ("unknown", None))
         self._hooks.announce(events.CommandHandled(method, REFUSED.code, 0.0))
-        return [Send(Reply(id=command.id, error=REFUSED))] if command.id else []
+        return self._session.tell(Reply(id=command.id, error=REFUSED), now) if command.id else []
 
     def _discourage(self, limit: str, rate: Rate, now: float) -> list[Effect]:
         flood = self._flood = self._flood or Flood()

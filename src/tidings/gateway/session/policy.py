@@ -9,6 +9,7 @@ from msgspec import Struct
 from tidings.channels.namespaces import Namespaces
 from tidings.gateway.keys import Verifies
 from tidings.hooks import Hooks
+from tidings.traces import Tracer
 
 
 class Rules(Struct, frozen=True):
@@ -54,3 +55,4 @@ class Policy(Struct, frozen=True):
     handlers: Handlers
     hooks: Hooks
     version: str
+    tracer: Tracer | None = None

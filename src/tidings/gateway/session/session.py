@@ -89,8 +89,8 @@ class Session:
         self._queue: deque[tuple[Command, int]] | None = None
         """Commands that came while another one waits, with their sizes; most connections never have any."""
         self._queued_bytes = 0
-        self._deferred: list[Push] | None = None
-        """What the server has said while the connect command was being looked at; the reply has to come first."""
+        self._deferred: list[Reply] | None = None
+        """What was said while the connect command was being looked at, whose reply has to come first."""
         self._steps: Steps[Any] | None = None
         """The command under way."""
         self._question: Question | None = None
@@ -178,10 +178,10 @@ class Session:
 
     # Doors in: the server.
 
-    def tell(self, push: Push, now: float) -> list[Effect]:
-        """Send the client something."""
+    def tell(self, reply: Reply, now: float) -> list[Effect]:
+        """Send the client something: a push, or the answer to a command that was not taken."""
         self.state.now = now
-        self._push(push)
+        self._say(reply)
         return self._effects()
 
     def close(self, disconnect: messages.Disconnect, now: float) -> list[Effect]:
@@ -399,6 +399,11 @@ class Session:
 
     # Doors out.
 
+    @property
+    def under_way(self) -> tuple[str, object]:
+        """The name of the command that waits for an answer, and what tells it from the others of that name."""
+        return self._method, self._steps
+
     def _announce(self, subscription: Subscription, recovery: Recovery) -> None:
         told = opening.result(self.state, subscription, recovery)
         self._push(
@@ -420,15 +425,20 @@ class Session:
         self.state.effects.append(Send(reply))
 
     def _push(self, push: Push) -> None:
-        if self.state.phase is Phase.CONNECTING:
-            self._deferred = [*(self._deferred or ()), push]
+        self._say(Reply(push=push))
+
+    def _say(self, reply: Reply) -> None:
+        if self.state.phase is not Phase.CONNECTING:
+            self._reply(reply)
+        elif self._deferred is None:
+            self._deferred = [reply]
         else:
-            self._reply(Reply(push=push))
+            self._deferred.append(reply)
 
     def _send_deferred(self) -> None:
         deferred, self._deferred = self._deferred, None
-        for push in deferred or ():
-            self._push(push)
+        for reply in deferred or ():
+            self._say(reply)
 
     def _effects(self) -> list[Effect]:
         effects, self.state.effects = self.state.effects, []

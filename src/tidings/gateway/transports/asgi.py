@@ -15,6 +15,7 @@ from starlette.types import Message, Receive, Send
 
 from tidings.gateway.transports.base import Join, Peer, TransportTerms, Wrap
 from tidings.gateway.transports.handshake import Agreement
+from tidings.wire.centrifuge import codes
 
 # The peer is paused above the first and resumed below the second, as by asyncio's own transports.
 HIGH_WATER_BYTES = 65536
@@ -23,6 +24,12 @@ LOW_WATER_BYTES = 16384
 _NO_STATUS = 1005
 _ABNORMAL_CLOSURE = 1006
 _MESSAGE_TOO_BIG = 1009
+_INTERNAL_ERROR = 1011
+
+# What a server may refuse to send for us, and what is said instead. Under daphne an application may close with 1000 and
+# with codes from 3000 on only. Clients stay away after 1009, where the same message would be too big again, and so they
+# do after the substitute; after 1011 and 1000 they come back.
+_SUBSTITUTES = {_MESSAGE_TOO_BIG: codes.BAD_REQUEST.code, _INTERNAL_ERROR: 1000}
 
 
 async def serve(receive: Receive, send: Send, *, agreement: Agreement, terms: TransportTerms, join: Join) -> None:
@@ -46,6 +53,7 @@ class AsgiTransport:
     native_pings = False
 
     wrap: Wrap
+    _peer: Peer
 
     def __init__(self, send: Send, agreement: Agreement, terms: TransportTerms) -> None:
         self.text = not agreement.codec.binary
@@ -55,23 +63,31 @@ class AsgiTransport:
         self._terms = terms
         self._open = True
         self._paused = False
+        # Whether somebody is to hear of the end; whether the server has told us of it; whether we wait for its news.
+        self._is_joined = self._is_over = self._is_reading = False
         # Set when the peer wants to read on; None while it does.
         self._held: asyncio.Event | None = None
-        # Messages with their sizes, in order, and at most one close at the end.
+        # Messages with their sizes, in order.
         self._queue: deque[tuple[Message, int]] = deque()
         self._queued_bytes = 0
         self._writer: asyncio.Task[None] | None = None
-        # Code and reason of whoever closed first.
+        # Code and reason of whoever closed first, and what remains to be said to the server, after all messages.
         self._verdict: tuple[int, str] | None = None
+        self._goodbye: Message | None = None
 
     async def run(self, receive: Receive, join: Join) -> None:
-        with suppress(TimeoutError):
-            async with asyncio.timeout(None) as self._deadline:
-                self._peer: Peer = join(self)
-                try:
+        try:
+            with suppress(TimeoutError):
+                async with asyncio.timeout(None) as self._reading:
+                    self._is_reading = True
+                    self._peer = join(self)
+                    self._is_joined = True
                     await self._read(receive)
-                finally:
-                    await self._leave()
+            self._is_reading = False
+            await self._part(receive)
+        finally:
+            if self._is_joined:
+                await self._leave()
 
     # Out, for the peer.
 
@@ -104,14 +120,15 @@ class AsgiTransport:
             return
         self._open = False
         self._verdict = code, reason
-        self.resume_reading()
-        self._put({"type": "websocket.close", "code": code, "reason": reason}, 0)
-        self._leave_after(self._terms.close_timeout)
+        self._goodbye = {"type": "websocket.close", "code": code, "reason": reason}
+        self._stop_reading()
 
     def abort(self) -> None:
-        self._open = False
-        self._queue.clear()
-        self._leave_after(0)
+        # Most servers end the connection of an application that returns. daphne keeps it, so all are asked to.
+        self._forget()
+        self._goodbye = {"type": "websocket.close", "code": _INTERNAL_ERROR, "reason": ""}
+        if self._writer is not None:
+            self._writer.cancel()
 
     # In.
 
@@ -121,6 +138,7 @@ class AsgiTransport:
                 self._take(event)
             if self._held is not None:
                 await self._held.wait()
+        self._is_over = True
         if self._verdict is None:
             self._verdict = event.get("code", _NO_STATUS), event.get("reason") or ""
 
@@ -132,6 +150,12 @@ class AsgiTransport:
             self.close(_MESSAGE_TOO_BIG, "message too big")
         else:
             self._peer.receive(payload)
+
+    def _stop_reading(self) -> None:
+        """Have `run` go on to the end. Once only: what is under way cannot be hurried."""
+        if self._is_reading:
+            self._is_reading = False
+            self._reading.reschedule(asyncio.get_running_loop().time())
 
     # The queue.
 
@@ -150,10 +174,10 @@ class AsgiTransport:
                 self._resume_if_drained()
         except OSError:
             # The client is gone (ASGI, WebSocket specification 2.4).
-            self.abort()
+            self._forget()
         except Exception:
             # The server's own fault: `_leave` hands it to whoever called us.
-            self.abort()
+            self._forget()
             raise
 
     def _resume_if_drained(self) -> None:
@@ -163,8 +187,36 @@ class AsgiTransport:
 
     # The end.
 
-    def _leave_after(self, timeout: float) -> None:
-        self._deadline.reschedule(asyncio.get_running_loop().time() + timeout)
+    def _forget(self) -> None:
+        """Leave with nothing more said."""
+        self._open = False
+        self._queue.clear()
+        self._goodbye = None
+        self._stop_reading()
+
+    async def _part(self, receive: Receive) -> None:
+        """Say what remains to be said, and wait for the server's report.
+
+        Nobody waits for news of the client meanwhile: granian sends no close while somebody does.
+        """
+        with suppress(OSError, TimeoutError):
+            async with asyncio.timeout(self._terms.close_timeout):
+                if self._writer is not None and not self._is_over:
+                    await asyncio.wait([self._writer])
+                if self._goodbye is not None and not self._is_over:
+                    await self._say(self._goodbye)
+                    while (await receive())["type"] != "websocket.disconnect":
+                        pass
+
+    async def _say(self, goodbye: Message) -> None:
+        try:
+            await self._send(goodbye)
+        except OSError:
+            raise
+        except Exception:
+            if goodbye["code"] not in _SUBSTITUTES:
+                raise
+            await self._send({**goodbye, "code": _SUBSTITUTES[goodbye["code"]]})
 
     async def _leave(self) -> None:
         self._open = False

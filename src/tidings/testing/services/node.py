@@ -72,11 +72,17 @@ class TidingsNode(Service):
         return _answers(f"{self.url}/health/live")
 
 
-class AsgiApp(Service):
-    """Any ASGI application, such as "main:app", hosted by uvicorn or hypercorn.
+SERVERS = ("uvicorn", "hypercorn", "granian", "daphne")
+"""Those that can host an `AsgiApp`; each is run as `python -m NAME`."""
 
-    `folder` is where its module is, `server` one of "uvicorn" and "hypercorn", `options` are further ones of that
-    server, `environment` is added to this process's own. Ready is who accepts connections; with `ready_path` who
+GRANIAN = ("--interface", "asgi")
+
+
+class AsgiApp(Service):
+    """Any ASGI application, such as "main:app", hosted by uvicorn, hypercorn, granian or daphne.
+
+    `folder` is where its module is, `server` the name of one of these, `options` are further ones of that server,
+    `environment` is added to this process's own. Ready is who accepts connections; with `ready_path` who
     answers there with success. When it is asked to stop, requests that are under way have `grace` seconds to end: a
     long poll that a test has left open holds nobody up for longer.
     """
@@ -85,8 +91,7 @@ class AsgiApp(Service):
     hints: ClassVar[Mapping[str, str]] = {
         **Service.hints,
         "error loading asgi app": "Name the application as module:attribute, and in `folder` where the module is.",
-        "no module named uvicorn": "Install it: pip install uvicorn.",
-        "no module named hypercorn": "Install it: pip install hypercorn.",
+        **{f"no module named {server}": f"Install it: pip install {server}." for server in SERVERS},
         "modulenotfounderror": "Name in `folder` where the module is, or install what it imports.",
     }
 
@@ -109,8 +114,10 @@ class AsgiApp(Service):
         self._variables = environment or {}
         self._ready_path = ready_path
         self._grace = str(grace)
-        if server not in ("uvicorn", "hypercorn"):
-            raise ServiceError(f"There is no server {server!r} for an application: name uvicorn or hypercorn.")
+        if server not in SERVERS:
+            raise ServiceError(
+                f"There is no server {server!r} for an application: name {', '.join(SERVERS[:-1])} or {SERVERS[-1]}."
+            )
 
     @property
     def url(self) -> str:
@@ -124,6 +131,8 @@ class AsgiApp(Service):
         how = {
             "uvicorn": ["--host", HOST, "--port", str(self.port), "--timeout-graceful-shutdown", self._grace],
             "hypercorn": ["--bind", f"{HOST}:{self.port}", "--graceful-timeout", self._grace],
+            "granian": [*GRANIAN, "--host", HOST, "--port", str(self.port), "--workers-kill-timeout", self._grace],
+            "daphne": ["--bind", HOST, "--port", str(self.port), "--application-close-timeout", self._grace],
         }[self._server]
         return [sys.executable, "-m", self._server, self.application, *how, *self._options]
 
