@@ -12,7 +12,7 @@ import msgspec
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
-from benchmarks import over_redis
+from benchmarks import checks, over_redis
 from benchmarks.load import LoadError
 from benchmarks.machine import Bystanders, description
 from benchmarks.marks import write_between
@@ -25,7 +25,7 @@ from tidings.testing.services import ServiceError
 
 T = TypeVar("T")
 
-ALL = [*ROWS, *over_redis.ROWS]
+ALL = [*ROWS, *over_redis.ROWS, *checks.ROWS]
 
 
 def main() -> None:
@@ -43,6 +43,8 @@ def main() -> None:
                 content |= _on_one_node(rows, workplace, arguments, machine, console)
             if more := [row for row in over_redis.ROWS if not arguments.names or row.name in arguments.names]:
                 content["redis"] = _over_redis(more, workplace, arguments, machine, console)
+            if rest := [row for row in checks.ROWS if not arguments.names or row.name in arguments.names]:
+                content["checks"] = _checks(rest, arguments, console)
         except (LoadError, ServerError, ServiceError, TimeoutError) as error:
             raise SystemExit(str(error)) from error
     if arguments.json:
@@ -89,6 +91,16 @@ def _over_redis(
     if arguments.markdown:
         write_between(arguments.markdown, "benchmarks over redis", over_redis.markdown(results, notes))
     return {"scale": scale, "rows": results, "notes": notes}
+
+
+def _checks(rows: list[checks.Row], arguments: argparse.Namespace, console: Console) -> dict[str, Any]:
+    scale = checks.QUICK if arguments.quick else checks.FULL
+    results = _progressing(console, lambda step: checks.run(rows, scale, step), checks.steps(rows, scale))
+    table = checks.table(results)
+    table.print(console)
+    if arguments.markdown:
+        write_between(arguments.markdown, "benchmarks of checks", table.markdown())
+    return {"scale": scale, "rows": results}
 
 
 def _parser() -> argparse.ArgumentParser:

@@ -135,6 +135,30 @@ class Dropped(Fact, frozen=True):
     count: int
 
 
+class RateLimited(Fact, frozen=True):
+    """A rate limit refused something: a connect, a command or a request. `limit` is the name of its setting."""
+
+    limit: str
+    client: str = ""
+    user: str = ""
+    address: str = ""
+
+
+class ReadingPaused(Fact, frozen=True):
+    """A client went on though its commands were refused, and is not read for `lasts` seconds."""
+
+    limit: str
+    client: str
+    user: str
+    lasts: float
+
+
+class RateForgotten(Fact, frozen=True):
+    """There were too many to remember, and for one of them this rate limit begins anew before its time."""
+
+    limit: str
+
+
 class GapFound(Fact, frozen=True):
     """A channel's live publications skipped offsets. `filled` says whether history had what was missing."""
 

@@ -51,6 +51,8 @@ def unframed(payload: bytes) -> bytes:
 class Wire:
     """A transport to nowhere. `messages` is what it was given, `end` why it was closed.
 
+    `is_read` says whether it is listened to; it says everything all the same.
+
     It asks for a pause when there is `room` for no more messages, as a socket does whose client reads too slowly.
     """
 
@@ -63,6 +65,7 @@ class Wire:
         self.pings = 0
         self.native_pings = native_pings
         self.wrap = wrap
+        self.is_read = True
         self._room = room
         self._lost = False
 
@@ -80,6 +83,12 @@ class Wire:
 
     def send(self, payload: bytes, *, text: bool) -> None:
         self.write(payload)
+
+    def pause_reading(self) -> None:
+        self.is_read = False
+
+    def resume_reading(self) -> None:
+        self.is_read = True
 
     def ping(self) -> None:
         self.pings += 1

@@ -221,6 +221,22 @@ def test_what_is_below_the_level_is_not_written(clock: ManualClock):
 # How often.
 
 
+def test_rate_limits_are_told_once_a_second_each(log: Log, clock: ManualClock):
+    """Whoever it strikes; a limit that had to forget somebody is a warning."""
+    struck = events.RateLimited("connects_per_address", address="192.0.2.1")
+    log.hear(struck, struck, events.RateLimited("commands_per_user", client="c-1", user="u-1"))
+    log.hear(events.ReadingPaused("commands_per_user", "c-1", "u-1", 2.0), events.RateForgotten("connects_per_address"))
+    assert [(line["level"], line["message"], line["limit"]) for line in log.lines()] == [
+        ("info", "rate limited", "connects_per_address"),
+        ("info", "rate limited", "commands_per_user"),
+        ("info", "flooding client paused", "commands_per_user"),
+        ("warning", "rate limit forgets", "connects_per_address"),
+    ]
+    clock.advance(1.125)
+    log.hear(struck)
+    assert log.lines()[0]["suppressed"] == 1
+
+
 def test_dropped_publications_are_told_once_a_second(log: Log, clock: ManualClock):
     """Per channel and policy, with the number of lines that were left out."""
     log.hear(DROPPED, DROPPED, DROPPED)

@@ -190,6 +190,17 @@ def test_drops(metrics: Metrics):
     assert hear(metrics, *facts) == ['tidings_drops_total{namespace="prices",policy="latest"} 4.0']
 
 
+def test_rate_limits(metrics: Metrics):
+    """By the name of the setting; neither by address nor by user."""
+    struck = events.RateLimited("connects_per_address", address="192.0.2.1")
+    paused = events.ReadingPaused("commands_per_user", "c-1", "u-1", 2.0)
+    assert hear(metrics, struck, struck, paused, events.RateForgotten("connects_per_address")) == [
+        'tidings_rate_limited_total{limit="connects_per_address"} 2.0',
+        'tidings_reading_pauses_total{limit="commands_per_user"} 1.0',
+        'tidings_rate_forgotten_total{limit="connects_per_address"} 1.0',
+    ]
+
+
 def test_gaps(metrics: Metrics):
     """Those that history could fill, and those that it could not."""
     facts = [events.GapFound("news", filled, 1) for filled in (True, True, False)]
@@ -308,6 +319,9 @@ def test_the_documentation_lists_every_metric(metrics: Metrics):
         events.Dropped("c-1", "u-1", "news", "latest", 1),
         events.GapFound("news", filled=True, missing=1),
         events.BrokerLost("it is gone"),
+        events.RateLimited("commands_per_user"),
+        events.ReadingPaused("commands_per_user", "c-1", "u-1", 2.0),
+        events.RateForgotten("commands_per_user"),
         events.ApiCallHandled("publish", 0, 200, 0.0, "192.0.2.1"),
         events.ApiCommandRefused("publish", 102),
         events.TokenRefused("connection", "expired", "", "c-1", "u-1"),

@@ -10,7 +10,8 @@ import asyncio
 import itertools
 import json
 import socket
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from contextlib import suppress
 from time import monotonic
 from typing import Any
 
@@ -23,14 +24,16 @@ from tests.world.centrifuge_python.conftest import everything_is_closed
 from tests.world.centrifuge_python.listener import PATIENCE, Encoding, Listener, Tokens
 
 from tidings.testing import Client as Visitor
-from tidings.testing import FaultProxy, ManyClients, MemoryOf, RedisServer, TidingsCluster, TidingsNode
-from tidings.testing.clients import CentrifugeScript, Frame
+from tidings.testing import FaultProxy, ManyClients, MemoryOf, PlainClient, RedisServer, TidingsCluster, TidingsNode
+from tidings.testing.clients import CentrifugeScript, ConversationError, Frame, UpgradeRefused
 
 pytestmark = [pytest.mark.world, pytest.mark.L3]
 
 Client = Callable[..., Listener]
+Commander = Callable[[str], Awaitable[PlainClient]]
 
 CROWD = 1000
+ADDRESSES = itertools.count(1)
 GROWTH_LIMIT_BYTES = 50 * 1024 * 1024
 """What 1,000 connections may cost, as the requirement has it."""
 
@@ -45,6 +48,12 @@ FAILS_WITHIN = 0.005
 
 OUTAGE = 15.0
 """Seconds after which a node must have found its Redis again."""
+
+COMMANDS = 20
+"""What a client may do within three seconds, where that is limited."""
+
+REFUSED = {"code": 111, "message": "too many requests", "temporary": True}
+FORBIDDEN = {"code": 103, "message": "permission denied"}
 
 SUBSCRIBE = {"allow_subscribe_for_client": True}
 SETTINGS = {
@@ -255,6 +264,107 @@ async def until_healthy(http: httpx2.AsyncClient) -> None:
     async with asyncio.timeout(OUTAGE):
         while (await http.get("/health")).status_code != 200:
             await asyncio.sleep(0.01)
+
+
+@pytest.fixture(scope="module")
+def limited() -> Iterator[TidingsNode]:
+    """A server with every limit; few connects by address, and the addresses are those that a proxy here says."""
+    limits = {
+        "commands_per_connection": f"{COMMANDS}/3s",
+        "commands_per_user": f"{2 * COMMANDS}/3s",
+        "connects_per_user": "3/1h",
+        "connects_per_address": "2/1h",
+        "api_requests": "3/1h",
+    }
+    with TidingsNode({**SETTINGS, "limits": limits}) as limited:
+        yield limited
+
+
+@pytest.fixture
+async def commander(limited: TidingsNode) -> AsyncIterator[Commander]:
+    """Connects a user over a plain WebSocket, from an address of its own."""
+    clients: list[PlainClient] = []
+
+    async def commander(user: str) -> PlainClient:
+        headers = {"X-Forwarded-For": f"192.0.2.{next(ADDRESSES)}"}
+        clients.append(PlainClient(limited.websocket, headers=headers, lines=True))
+        await clients[-1].open()
+        await clients[-1].send({"id": 1, "connect": {"token": token(user)}})
+        assert "connect" in await clients[-1].receive()
+        return clients[-1]
+
+    yield commander
+    for one in clients:
+        await one.leave()
+
+
+async def ask(client: PlainClient, *numbers: int) -> list[Any]:
+    """Publish where that is forbidden, once for each number, and return the errors."""
+    for number in numbers:
+        await client.send({"id": number, "publish": {"channel": "kept:limits", "data": number}})
+    return [(await client.receive())["error"] for _ in numbers]
+
+
+class TestRateLimiter:
+    """Rate limiting and throttling, by sliding windows."""
+
+    async def test_rate_limiting_with_sliding_window_algorithm(self, commander: Commander) -> None:
+        """As many as the limit allows within any such time; then 111, which is temporary, until the first have passed.
+
+        That a window slides exactly is shown by `tests/gateway/admission/test_window.py`.
+        """
+        one = await commander("window")
+        told = await ask(one, *range(2, 2 + COMMANDS + 5))
+        assert told == [FORBIDDEN] * COMMANDS + [REFUSED] * 5
+        number = 200
+        while (await ask(one, number))[0] == REFUSED:
+            number += 1
+            await asyncio.sleep(0.5)
+        assert 200 < number < 200 + COMMANDS
+
+    async def test_throttling(self, commander: Commander) -> None:
+        """Who goes on is not read for a while, and then cut; the code invites to come again."""
+        one = await commander("flood")
+        with suppress(ConversationError):
+            for number in range(2, 100_000):
+                await one.send({"id": number, "publish": {"channel": "kept:limits", "data": "x" * 30_000}})
+        assert (await one.expect_closed()).code == 3013
+
+    async def test_connections_of_a_user_share_a_limit(self, commander: Commander) -> None:
+        """More connections are not more commands."""
+        ones = [await commander("shared") for _ in range(3)]
+        told = [await ask(one, *range(2, 2 + COMMANDS)) for one in ones]
+        assert told == [[FORBIDDEN] * COMMANDS, [FORBIDDEN] * COMMANDS, [REFUSED] * COMMANDS]
+
+    async def test_others_are_not_limited(self, commander: Commander) -> None:
+        """One user's refusals are nobody else's."""
+        greedy, modest = await commander("greedy"), await commander("modest")
+        await ask(greedy, *range(2, 2 + COMMANDS + 5))
+        assert await ask(modest, 2) == [FORBIDDEN]
+
+    async def test_connecting_is_limited(self, limited: TidingsNode, commander: Commander) -> None:
+        """By address before the handshake, with 429; by user with 111."""
+        address = {"X-Forwarded-For": "198.51.100.1"}
+        for _ in range(2):
+            async with PlainClient(limited.websocket, headers=address):
+                pass
+        with pytest.raises(UpgradeRefused) as refused:
+            await PlainClient(limited.websocket, headers=address).open()
+        assert refused.value.status == 429
+        for _ in range(3):
+            await commander("hasty")
+        async with PlainClient(limited.websocket, headers={"X-Forwarded-For": "198.51.100.3"}) as fourth:
+            await fourth.send({"id": 1, "connect": {"token": token("hasty")}})
+            assert await fourth.receive() == {"id": 1, "error": REFUSED}
+
+    async def test_the_http_api_is_limited(self, limited: TidingsNode) -> None:
+        """Answers say how much is left, and a refusal when to come again."""
+        headers = {"X-API-Key": KEY, "X-Forwarded-For": "198.51.100.2"}
+        async with httpx2.AsyncClient(base_url=limited.url, headers=headers) as http:
+            answers = [await http.post("/api/info", json={}) for _ in range(4)]
+        assert [answer.status_code for answer in answers] == [200, 200, 200, 429]
+        assert [answer.headers["RateLimit-Remaining"] for answer in answers] == ["2", "1", "0", "0"]
+        assert 3500 < int(answers[-1].headers["Retry-After"]) <= 3601
 
 
 class TestAdvancedWebSocketManager:

@@ -17,6 +17,7 @@ from tidings.channels.options import ChannelOptions
 from tidings.clock import Clock, SystemClock
 from tidings.errors import SettingsError
 from tidings.events import Fact
+from tidings.gateway.admission import Rates
 from tidings.gateway.application import Application, NoApplication
 from tidings.gateway.keys import Trust, Verifies
 from tidings.gateway.node import Limits, Node
@@ -87,6 +88,7 @@ def node(
             connections_per_user=client.user_connection_limit,
             queue_bytes=client.queue_limit_bytes,
             recovery=client.history_limit,
+            rates=Rates(**{key: settings.limits.rate(key) for key in Rates.__struct_fields__}),
         ),
         allowed_origins=client.allowed_origins,
         lease=settings.broker.lease,

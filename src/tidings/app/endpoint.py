@@ -24,7 +24,9 @@ class WebSocketEndpoint:
         handshake = Handshake.of(scope)
         if (refusal := self._node.refuse(handshake)) is not None:
             self._announce(refusal, handshake)
-            await refuse(scope, receive, send, status=refusal.status, text=refusal.text)
+            await refuse(
+                scope, receive, send, status=refusal.status, text=refusal.text, retry_after=refusal.retry_after
+            )
             return
         agreement = negotiate(handshake)
         await upgrade(

@@ -23,6 +23,7 @@ from tidings.app.renewal import Certificate
 from tidings.app.settings import Settings
 from tidings.app.tidings import Tidings
 from tidings.errors import SettingsError
+from tidings.gateway.admission import TrustedProxies
 from tidings.gateway.transports import encryption
 from tidings.gateway.transports.http import Doorkeeper, HttpProtocol, HttpTerms
 from tidings.gateway.transports.uvicorn import WebSocketProtocol
@@ -228,7 +229,7 @@ def _config(app: ASGIApp, settings: Settings, hooks: Hooks, **own: Any) -> uvico
         access_log=False,
         backlog=BACKLOG,
         proxy_headers=True,
-        forwarded_allow_ips=list(server.trusted_proxies),
+        forwarded_allow_ips=TrustedProxies(server.trusted_proxies).entries,
         timeout_graceful_shutdown=math.ceil(server.drain_timeout + GOODBYE),
         server_header=False,
         **own,

@@ -28,7 +28,13 @@ def operators(
     node: Node, settings: Settings, counted: metrics.Metrics, *, api_key: Callable[[], str]
 ) -> Iterator[BaseRoute]:
     """What back ends and operators are served, perhaps on an address of their own. `api_key` returns the key."""
-    yield from api.routes(node, key=api_key, insecure=settings.api.insecure, error_mode=settings.api.error_mode)
+    yield from api.routes(
+        node,
+        key=api_key,
+        insecure=settings.api.insecure,
+        error_mode=settings.api.error_mode,
+        rate=settings.limits.rate("api_requests"),
+    )
     yield metrics.route(counted)
 
 

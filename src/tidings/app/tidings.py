@@ -27,6 +27,7 @@ from tidings.channels import names
 from tidings.channels.namespaces import Namespaces
 from tidings.clock import Clock, SystemClock
 from tidings.errors import BrokerUnavailable, Disconnect
+from tidings.gateway.admission import TrustedProxies
 from tidings.hooks import Hooks
 from tidings.model import ClientInfo, StreamPosition
 from tidings.observability.logs import LogListener
@@ -103,6 +104,7 @@ class Tidings:
             *routes.operators(self.node, self.settings, self.metrics, api_key=lambda: self.settings.api.secret),
             *extra_routes,
         ]
+        self._proxies = TrustedProxies(self.settings.server.trusted_proxies)
         self._router = Router([*clients, *operators], lifespan=self.lifespan)
         self.public: ASGIApp = Router(clients, lifespan=self.lifespan)
         """What clients are served, for an address where back ends and operators are not."""
@@ -186,9 +188,12 @@ class Tidings:
 
         While the broker is away, everything answers and says so.
         """
-        if scope["type"] != "lifespan" and not self.node.is_started:
-            with suppress(BrokerUnavailable):
-                await self.start()
+        if scope["type"] != "lifespan":
+            # A server that trusts the same proxies has done it already, and then this changes nothing.
+            scope = self._proxies.seen_through(scope)
+            if not self.node.is_started:
+                with suppress(BrokerUnavailable):
+                    await self.start()
         await self._router(scope, receive, send)
 
     # The application's decisions.

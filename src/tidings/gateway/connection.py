@@ -15,6 +15,7 @@ from typing import Any
 
 from tidings import events
 from tidings.gateway import desk
+from tidings.gateway.admission.moderation import Moderation
 from tidings.gateway.client import Client
 from tidings.gateway.fanout import Encoding
 from tidings.gateway.grants import SubscriptionGrant
@@ -30,7 +31,7 @@ from tidings.gateway.transports.handshake import Handshake
 from tidings.model import StreamPosition
 from tidings.wire.centrifuge import codes
 from tidings.wire.centrifuge.codec import Codec, Inexpressible, Undecodable
-from tidings.wire.centrifuge.messages import Disconnect, Note, Push, Unsubscribe
+from tidings.wire.centrifuge.messages import Disconnect, Note, Push, Reply, Unsubscribe
 
 
 class Connection:
@@ -42,6 +43,7 @@ class Connection:
     __slots__ = (
         "_alarm",
         "_client",
+        "_moderation",
         "_opened",
         "_postponed",
         "_premises",
@@ -79,6 +81,11 @@ class Connection:
             jitter=jitter,
             native_pings=transport.native_pings,
         )
+        self._moderation: Moderation | None = None
+        if premises.admission.limits_commands:
+            self._moderation = Moderation(
+                premises.admission, self._session, transport, alarms=premises.alarms, hooks=premises.hooks
+            )
         self._client: Client | None = None
         self._postponed: list[Callable[[], None]] | None = None
         """What has been ordered while the client was being let in, and makes sense only once it is."""
@@ -135,8 +142,9 @@ class Connection:
             return
         effects: list[Effect] = []
         share = len(payload) // len(commands)
+        step = self._session.step if self._moderation is None else self._moderation.step
         for command in commands:
-            effects += self._session.step(command, now, share)
+            effects += step(command, now, share)
         self._perform(effects)
 
     def pong(self) -> None:
@@ -223,7 +231,7 @@ class Connection:
         except Inexpressible:
             self.on_inexpressible()
         else:
-            self._perform(self._session.tell(Push(message=note), self._now()))
+            self._perform(self._session.tell(Reply(push=Push(message=note)), self._now()))
 
     def postpone(self, work: Callable[[], None]) -> None:
         """Do something as soon as the client, which is being let in, has been; never if it is not."""
@@ -329,6 +337,8 @@ class Connection:
         self.outbox.close()
         self._premises.alarms.cancel(self._alarm, self)
         self._alarm = -math.inf
+        if self._moderation is not None:
+            self._moderation.leave()
         self._premises.registry.depart(self.client_id)
         if self._premises.users.leave(self.user, self):
             self._tell(self._premises.application.disconnected, code, reason)

@@ -59,6 +59,8 @@ async def _ask(question: Question, asker: A, premises: Premises[A]) -> object:
     hub, application = premises.hub, premises.application
     match question:
         case Authenticate(request, grant):
+            if grant is not None:
+                premises.admission.look(asker.client_id, grant.user, premises.clock.now())
             return await application.connect(asker.client, request, grant)
         case Learn(source):
             await source.learn()
@@ -92,6 +94,7 @@ async def _ask(question: Question, asker: A, premises: Premises[A]) -> object:
 
 async def _enter(user: str, asker: A, premises: Premises[A]) -> object:
     """Count a connection in, here and with the broker, and return what its user keeps."""
+    premises.admission.connect_as(asker.client_id, user, premises.clock.now())
     premises.users.enter(user, asker)
     try:
         await premises.registry.arrive(user, asker.client_id)

@@ -17,6 +17,7 @@ from tidings.channels.hub import Hub
 from tidings.channels.options import ChannelOptions
 from tidings.clock import Clock
 from tidings.errors import BrokerUnavailable
+from tidings.gateway.admission import Admission, Rates
 from tidings.gateway.alarms import Alarms
 from tidings.gateway.application import Application
 from tidings.gateway.connection import Connection
@@ -45,6 +46,7 @@ class Limits(Struct, frozen=True):
     queue_bytes: int = 1048576
     recovery: int = 300
     """How many publications one recovery may hand over."""
+    rates: Rates = Rates()
 
 
 class Refusal(Struct, frozen=True):
@@ -52,6 +54,8 @@ class Refusal(Struct, frozen=True):
 
     status: int
     text: str
+    retry_after: int = 0
+    """Seconds after which it may be tried again; 0 where nobody knows."""
 
 
 class Node:
@@ -118,6 +122,7 @@ class Node:
             users=self.users,
             registry=registry,
             application=application,
+            admission=Admission(limits.rates, policy.hooks),
             alarms=Alarms(clock),
             notices=Errands(),
             connections=self.connections,
@@ -207,6 +212,8 @@ class Node:
             return Refusal(503, "the server is shutting down")
         if not self.is_started:
             return Refusal(503, "the broker is away")
+        if wait := self._premises.admission.connect_from(handshake.address, self.clock.now()):
+            return Refusal(429, "too many connections from this address", wait)
         if self._limits.connections and len(self.connections) >= self._limits.connections:
             return Refusal(503, "the server has too many connections")
         if not is_allowed(handshake.origin, handshake.host, self._allowed_origins):

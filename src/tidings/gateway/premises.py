@@ -11,6 +11,7 @@ from msgspec import Struct
 from tidings.channels.errands import Errands
 from tidings.channels.hub import Hub
 from tidings.clock import Clock
+from tidings.gateway.admission import Admission
 from tidings.gateway.alarms import Alarms
 from tidings.gateway.application import Application
 from tidings.gateway.fanout import Member
@@ -34,6 +35,7 @@ class Premises(Struct, Generic[C], frozen=True):
     connections: set[C]
     """Every open connection, whether or not its client has said who it is."""
     application: Application
+    admission: Admission
     alarms: Alarms
     notices: Errands
     """What the application is told after the fact, in order per client."""

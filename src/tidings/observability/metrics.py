@@ -71,6 +71,9 @@ class Metrics:
         self._delivered = measures.counter("tidings_delivered_bytes", "Payload bytes of deliveries.", "namespace")
         self._age = measures.histogram("tidings_delivery_age_seconds", "From acceptance to the last local delivery.")
         self._drops = measures.counter("tidings_drops", "Queued publications given up.", "namespace", "policy")
+        self._limited = measures.counter("tidings_rate_limited", "What rate limits refused.", "limit")
+        self._pauses = measures.counter("tidings_reading_pauses", "Clients not read for a while.", "limit")
+        self._forgotten = measures.counter("tidings_rate_forgotten", "Too many to be limited each.", "limit")
         self._gaps = measures.counter("tidings_gaps", "Gaps in channels' live publications.", "filled")
         self._losses = measures.counter("tidings_broker_losses", "How often the broker could not be reached any more.")
         self._absence = measures.gauge("tidings_broker_away", "Whether the broker cannot be reached now.")
@@ -94,6 +97,9 @@ class Metrics:
             events.Published: self._published,
             events.Delivered: self._wrote,
             events.Dropped: self._dropped,
+            events.RateLimited: lambda fact: self._limited.add(1, fact.limit),
+            events.ReadingPaused: lambda fact: self._pauses.add(1, fact.limit),
+            events.RateForgotten: lambda fact: self._forgotten.add(1, fact.limit),
             events.GapFound: self._gap,
             events.BrokerLost: self._lost,
             events.BrokerResumed: self._resumed,

@@ -102,13 +102,17 @@ class Visitor:
 
 
 class Site:
-    """A running node with its API. `facts` are what it announced; `rpc` may be added to at any time."""
+    """A running node with its API. `facts` are what it announced; `rpc` may be added to at any time.
+
+    `client` is whose requests these are.
+    """
 
     def __init__(self, node: Node, clock: ManualClock, facts: list[Fact], how: Mapping[str, Any]) -> None:
         self.node = node
         self.clock = clock
         self.facts = facts
         self.rpc: dict[str, Handler] = {}
+        self.client: tuple[str, int] | None = ("192.0.2.1", 5060)
         self._app = Router(routes(node, **{"key": KEY, "name": "here", "rpc": self.rpc, **how}))
 
     async def call(self, method: str, body: bytes) -> bytes:
@@ -159,6 +163,7 @@ class Site:
             "root_path": "",
             "query_string": query,
             "headers": list(headers),
+            "client": self.client,
         }
         async with asyncio.timeout(PATIENCE):
             await self._app(scope, receive, send)

@@ -26,7 +26,7 @@ def refusals(facts: list[Fact]) -> list[tuple[str, int]]:
 async def test_a_call(site):
     """With how long it took, by the node's clock."""
     await site.post("/api/publish", NEWS)
-    assert site.facts[-1] == events.ApiCallHandled("publish", 0, 200, 0.0, "")
+    assert site.facts[-1] == events.ApiCallHandled("publish", 0, 200, 0.0, "192.0.2.1")
 
 
 @pytest.mark.parametrize(

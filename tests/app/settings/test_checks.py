@@ -58,8 +58,26 @@ SCHEMES = (
             'and "app.example.com" has none.',
         ),
         (
-            "[limits]\nconnects_per_user = '20/10s'",
-            "[limits] connects_per_user must stay empty, because this version has no rate limits.",
+            "[limits]\nconnects_per_user = 'fast'",
+            "[limits] connects_per_user must be a number, a slash and a time in s, m or h, "
+            'such as "20/10s", not "fast".',
+        ),
+        (
+            "[limits]\napi_requests = '0/s'",
+            '[limits] api_requests must allow from 1 to 100,000 at a time, not "0/s".',
+        ),
+        (
+            "[limits]\ncommands_per_user = '5/25h'",
+            '[limits] commands_per_user must be about a time from 1s to 24h, not "5/25h".',
+        ),
+        (
+            "[server]\ntrusted_proxies = ['127.0.0.1', 'nginx']",
+            '[server] trusted_proxies holds addresses and networks, such as "10.0.0.0/8", and "nginx" is neither.',
+        ),
+        (
+            "[server]\ntrusted_proxies = ['10.0.0.1/8']",
+            '[server] trusted_proxies holds addresses and networks, such as "10.0.0.0/8", and "10.0.0.1/8" is neither; '
+            'its network is "10.0.0.0/8".',
         ),
         *(
             (

@@ -90,6 +90,7 @@ DEFAULTS = {
         "connects_per_user": "",
         "commands_per_connection": "",
         "commands_per_user": "",
+        "api_requests": "",
     },
     "proxy": {
         **dict.fromkeys(("connect", "refresh", "subscribe", "publish", "sub_refresh", "rpc"), ENDPOINT | ASKED),

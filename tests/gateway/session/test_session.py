@@ -13,7 +13,7 @@ from tidings.gateway.session.steps import Authenticate, Call, Open, Publish
 from tidings.gateway.tokens import mint
 from tidings.model import Publication, StreamPosition
 from tidings.wire.centrifuge import codes
-from tidings.wire.centrifuge.messages import Note, Push, Raw, Unsubscribe
+from tidings.wire.centrifuge.messages import Note, Push, Raw, Reply, Unsubscribe
 
 pytestmark = pytest.mark.core
 
@@ -269,7 +269,7 @@ class TestServer:
         talk.say('{"id":1,"connect":{}}')
         for number in (1, 2):
             note = Push(message=Note(Raw(b"%d" % number)))
-            assert talk.server(talk.session.tell(note, NOW)) == []
+            assert talk.server(talk.session.tell(Reply(push=note), NOW)) == []
         reply, *pushes = talk.answer(ConnectionGrant())
         assert reply.startswith('{"id":1,"connect":{')
         assert pushes == ['{"push":{"message":{"data":1}}}', '{"push":{"message":{"data":2}}}']

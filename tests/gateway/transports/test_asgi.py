@@ -134,6 +134,43 @@ async def test_a_message_that_is_too_long(server, hub, enter, until, message):
     assert peer.verdicts == [(1009, "message too big")]
 
 
+# Not listening.
+
+
+async def test_a_pause_leaves_messages_with_the_server(server, enter, until):
+    """Which stops reading when it has too many. They come afterwards, in order."""
+    task, peer = await enter()
+    server.tell("receive", text="1")
+    await until(lambda: peer.received)
+    peer.transport.pause_reading()
+    for number in (2, 3, 4):
+        server.tell("receive", text=str(number))
+    for _ in range(20):
+        await asyncio.sleep(0)
+    assert server.incoming.qsize() >= 2
+    peer.transport.resume_reading()
+    server.tell("disconnect", code=1000)
+    await ended(task)
+    assert [payload for _, payload in peer.received] == [b"1", b"2", b"3", b"4"]
+
+
+@pytest.mark.parametrize("end", ["close", "abort"])
+async def test_an_end_ends_a_pause(server, enter, until, end):
+    """Otherwise the server's report of the end would not be heard."""
+    task, peer = await enter()
+    server.tell("receive", text="1")
+    await until(lambda: peer.received)
+    peer.transport.pause_reading()
+    server.tell("receive", text="2")
+    if end == "close":
+        peer.transport.close(3001, "shutdown")
+    else:
+        peer.transport.abort()
+    server.tell("disconnect", code=1000)
+    await ended(task)
+    assert peer.verdicts == [(3001, "shutdown") if end == "close" else (1006, "")]
+
+
 # Out.
 
 

@@ -6,7 +6,7 @@ Each command fares for itself: one that cannot be read, or fails, is answered wi
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import Any
 
@@ -19,7 +19,7 @@ from tidings.app.api.methods import GROUP, Api, failure, side_by_side
 from tidings.app.api.requests import REQUESTS
 from tidings.app.api.results import Error, Result
 from tidings.app.wording import plain
-from tidings.errors import BadRequest, MethodNotFound
+from tidings.errors import BadRequest, MethodNotFound, TooManyRequests
 
 Command = defstruct(
     "Command", [(method, request | None, None) for method, request in REQUESTS.items()], frozen=True, gc=False
@@ -43,17 +43,24 @@ class BatchResult(Struct, frozen=True):
     replies: list[Mapping[str, Result | Error]]
 
 
+_TOO_MANY = failure(TooManyRequests())
+
 _BATCH = Decoder(BatchRequest)
 _LOOSE_BATCH = Decoder(_LooseBatch)
 _COMMAND = Decoder(Command)
 
 
-async def run(api: Api, body: bytes) -> BatchResult:
+async def run(api: Api, body: bytes, admits: Callable[[], bool] | None = None) -> BatchResult:
     """Carry out a batch, each command after the one before it, or side by side where the batch asks for that.
+
+    `admits` is asked for each command after the first, which the request itself stands for, in the order of the batch;
+    one that it does not admit is answered with error 111.
 
     Raises `NotJson`, and `BadRequest` where the batch itself is not what it should be.
     """
     commands, parallel = _read(body)
+    if admits is not None:
+        commands = [command if not place or admits() else _TOO_MANY for place, command in enumerate(commands)]
     reply = partial(_reply, api)
     if parallel:
         return BatchResult(await side_by_side(reply, commands))

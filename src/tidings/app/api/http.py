@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import socket
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from functools import partial
 
 import msgspec
 from starlette.requests import ClientDisconnect
@@ -14,9 +15,11 @@ from tidings.app.api import batch, description
 from tidings.app.api.bodies import LEGACY, METHODS, NotJson, decode, require_utf8
 from tidings.app.api.gate import Gate
 from tidings.app.api.methods import Api, Handler, failure
+from tidings.app.api.pace import Header, Pace
 from tidings.app.api.results import Error
 from tidings.app.api.watching import BATCH, Call, Watch
 from tidings.errors import BadRequest, MethodNotFound, TidingsError
+from tidings.gateway.admission import Rate
 from tidings.gateway.node import Node
 
 BODY_LIMIT_BYTES = 8 * 1024 * 1024
@@ -33,8 +36,6 @@ _TEXT = b"text/plain; charset=utf-8"
 
 _TRANSPORT_MODE = (b"x-centrifugo-error-mode", TRANSPORT.encode())
 
-Header = tuple[bytes, bytes]
-
 _encode = msgspec.json.Encoder().encode
 
 
@@ -46,6 +47,7 @@ def routes(
     error_mode: str = "",
     rpc: Mapping[str, Handler] = {},
     name: str = "",
+    rate: Rate | None = None,
 ) -> list[BaseRoute]:
     """`/api/<method>` for every method and for `batch`, and `/api` for clients that name the method in the body.
 
@@ -53,10 +55,11 @@ def routes(
 
     `key` is what back ends must send; with an empty one nobody is let in, unless the API is `insecure`. `error_mode` is
     "" or "transport"; requests can ask for the latter by themselves. `rpc` answers the methods of the API's `rpc`.
-    `name` is what `info` calls this node, by default the name of its host.
+    `name` is what `info` calls this node, by default the name of its host. `rate` is how often one address may ask.
     """
     gate = Gate(key, insecure=insecure)
-    methods = Methods(Api(node, rpc=rpc, name=name or socket.gethostname()))
+    pace = None if rate is None else Pace(rate, node.clock, node.policy.hooks)
+    methods = Methods(Api(node, rpc=rpc, name=name or socket.gethostname()), pace)
     doors = {"/api": methods.named, "/api/batch": methods.batch, "/api/{method}": methods.single}
     return [
         Route(description.PATH, description.Document(), methods=["GET"]),
@@ -68,6 +71,7 @@ def routes(
                     answer,
                     Watch(node.policy, node.clock, BATCH if answer == methods.batch else ""),
                     transport_errors=error_mode == TRANSPORT,
+                    pace=pace,
                 ),
                 methods=["POST"],
             )
@@ -82,8 +86,9 @@ class Methods:
     Each returns what is to be encoded, perhaps an `Error`, or raises `HttpRefusal`, `NotJson` or a `TidingsError`.
     """
 
-    def __init__(self, api: Api) -> None:
+    def __init__(self, api: Api, pace: Pace | None) -> None:
         self._api = api
+        self._pace = pace
 
     async def single(self, scope: Scope, body: bytes) -> object:
         method = scope["path_params"]["method"]
@@ -92,7 +97,7 @@ class Methods:
         return await self._call(method, body)
 
     async def batch(self, scope: Scope, body: bytes) -> object:
-        return await batch.run(self._api, body)
+        return await batch.run(self._api, body, None if self._pace is None else partial(self._pace.admits, scope))
 
     async def named(self, scope: Scope, body: bytes) -> object:
         request = decode(LEGACY, body)
@@ -129,11 +134,13 @@ class Endpoint:
         watch: Watch,
         *,
         transport_errors: bool,
+        pace: Pace | None = None,
     ) -> None:
         self._gate = gate
         self._answer = answer
         self._watch = watch
         self._transport_errors = transport_errors
+        self._pace = pace
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         with self._watch.call(scope) as call:
@@ -141,16 +148,24 @@ class Endpoint:
                 call.status, body = await self._handle(scope, receive, call)
             except HttpRefusal as refusal:
                 call.status = refusal.status
-                await _send(send, call.status, _TEXT, refusal.sentence.encode(), *refusal.headers)
+                headers = (*refusal.headers, *self._said(scope))
+                await _send(send, call.status, _TEXT, refusal.sentence.encode(), *headers)
             except NotJson as error:
                 call.status = 400
-                await _send(send, call.status, _TEXT, f"The body is {error}.".encode())
+                await _send(send, call.status, _TEXT, f"The body is {error}.".encode(), *self._said(scope))
             except ClientDisconnect:
                 return
             else:
-                await _send(send, call.status, _JSON, body)
+                await _send(send, call.status, _JSON, body, *self._said(scope))
+
+    def _said(self, scope: Scope) -> Sequence[Header]:
+        """What every answer says about the limit, if there is one."""
+        return () if self._pace is None else self._pace.headers(scope)
 
     async def _handle(self, scope: Scope, receive: Receive, call: Call) -> tuple[int, bytes]:
+        # Before the key is looked at, so that guessing is limited, too.
+        if self._pace is not None and not self._pace.admits(scope):
+            raise HttpRefusal(429, "Too many requests from this address.", self._pace.retry_after(scope))
         if not self._gate.admits(scope):
             # A 401 has to name the scheme (RFC 9110, section 15.5.2).
             raise HttpRefusal(401, "This needs the API key, as X-API-Key.", (b"www-authenticate", b"apikey"))

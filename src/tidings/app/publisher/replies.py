@@ -76,12 +76,9 @@ _batch = msgspec.json.Decoder(_Batch).decode
 _error = msgspec.json.Decoder(_Error).decode
 
 _KINDS: Mapping[int, type[TidingsError]] = {
-    kind.code: kind
-    for kind in vars(errors).values()
-    if isinstance(kind, type) and issubclass(kind, TidingsError) and kind not in (TidingsError, errors.SettingsError)
-    if kind is not errors.BrokerUnavailable
+    kind.code: kind for kind in TidingsError.__subclasses__() if kind is not errors.SettingsError
 }
-"""The class of each code that has one."""
+"""The class of each code that has one: those that stand below another share its code."""
 
 
 def outcomes(base: str, status: int, headers: Mapping[str, str], body: bytes, count: int) -> Sequence[Outcome]:

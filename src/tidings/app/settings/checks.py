@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
+from ipaddress import ip_network
 from urllib.parse import urlsplit
 
 from tidings.app.settings.complaints import given, heading
@@ -14,6 +16,7 @@ from tidings.app.settings.layers import Place
 from tidings.app.settings.sections import Broker, Client, Limits, Proxies, Server, Tracing
 from tidings.channels.options import ChannelOptions
 from tidings.errors import SettingsError
+from tidings.gateway.admission import TrustedProxies
 from tidings.gateway.origins import EVERYONE
 from tidings.gateway.webhooks import headers
 
@@ -35,6 +38,11 @@ def check_server(server: Server, broker: Broker) -> Iterator[Objection]:
         )
     if server.is_divided and server.port and server.internal_address == (server.host, server.port):
         yield _objection(("server", "internal_port"), f"= {server.port} is that of the clients; choose another one")
+    for entry in server.trusted_proxies:
+        try:
+            TrustedProxies([entry])
+        except ValueError:
+            yield _objection(("server", "trusted_proxies"), _no_proxy(entry))
     for one, other in (("tls_certificate", "tls_key"), ("tls_key", "tls_certificate")):
         if getattr(server, one) and not getattr(server, other):
             yield _objection(("server", one), f"needs {other}; set both or neither")
@@ -70,8 +78,10 @@ def check_client(client: Client) -> Iterator[Objection]:
 
 def check_limits(limits: Limits) -> Iterator[Objection]:
     for key, limit in limits:
-        if limit:
-            yield _objection(("limits", key), "must stay empty, because this version has no rate limits")
+        try:
+            limits.rate(key)
+        except ValueError as error:
+            yield _objection(("limits", key), f"must {error}, not {given(limit)}")
 
 
 def check_tracing(tracing: Tracing) -> Iterator[Objection]:
@@ -118,6 +128,13 @@ def check_channels(place: Place, options: ChannelOptions) -> Iterator[Objection]
         options.check(heading(place))
     except SettingsError as error:
         yield place, error.message
+
+
+def _no_proxy(entry: str) -> str:
+    wanted = f'holds addresses and networks, such as "10.0.0.0/8", and {given(entry)} is neither'
+    with suppress(ValueError):
+        return f'{wanted}; its network is "{ip_network(entry, strict=False)}"'
+    return wanted
 
 
 def _objection(place: Place, fault: str) -> Objection:

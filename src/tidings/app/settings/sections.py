@@ -13,6 +13,7 @@ from pydantic import Field, SecretStr
 from tidings.app.settings.auth import Auth
 from tidings.app.settings.channels import Channels
 from tidings.app.settings.fields import Amount, Count, Duration, Ratio, Seconds, Section, Words
+from tidings.gateway.admission import Rate
 
 NO_SECRET = SecretStr("")
 
@@ -107,12 +108,18 @@ class Client(Section):
 
 
 class Limits(Section):
-    """How often, such as "20/10s"; empty for no limit. Not in this version."""
+    """How often within any such time, by each node: "20/10s", "100/s", "5/1m"; empty for no limit."""
 
     connects_per_address: str = Field(default="", description="New connections from one address.")
     connects_per_user: str = Field(default="", description="New connections of one user.")
     commands_per_connection: str = Field(default="", description="Commands on one connection.")
     commands_per_user: str = Field(default="", description="Commands of one user.")
+    api_requests: str = Field(default="", description="Requests to the HTTP API from one address; batches count more.")
+
+    def rate(self, key: str) -> Rate | None:
+        """A limit as the gateway takes it; None where it is off."""
+        text = getattr(self, key)
+        return Rate.parse(text) if text else None
 
 
 class Endpoint(Section):

@@ -41,6 +41,12 @@ class Heartbeat:
         self._owed = now + self._timeout
         return True
 
+    def excuse(self, until: float) -> None:
+        """Until then no answer can be heard: none is asked for, and one that is owed has its time from then on."""
+        self._next = max(self._next, until)
+        if self._owed != math.inf:
+            self._owed = max(self._owed, until + self._timeout)
+
     def answer(self) -> bool:
         """The client has answered; whether that was owed."""
         was_owed = self._owed != math.inf

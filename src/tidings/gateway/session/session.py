@@ -11,7 +11,6 @@ whatever the server decides go on. A session never raises for what a client send
 
 from __future__ import annotations
 
-from collections import deque
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -20,6 +19,7 @@ from tidings.channels.recovery import Recovery
 from tidings.errors import AlreadySubscribed, Disconnect, LimitExceeded, MethodNotFound, NotAvailable, TidingsError
 from tidings.gateway.grants import SubscriptionGrant
 from tidings.gateway.session import opening, renewal
+from tidings.gateway.session.backlog import CommandBacklog
 from tidings.gateway.session.calls import rpc, send
 from tidings.gateway.session.connect import connect
 from tidings.gateway.session.heartbeat import Heartbeat
@@ -54,6 +54,7 @@ class Session:
     """See the module. `jitter`, between 0 and 1, spreads the first pings of many clients that come at once."""
 
     __slots__ = (
+        "_backlog",
         "_began",
         "_deferred",
         "_heartbeat",
@@ -61,8 +62,6 @@ class Session:
         "_method",
         "_opened",
         "_question",
-        "_queue",
-        "_queued_bytes",
         "_stale",
         "_steps",
         "_transport",
@@ -86,11 +85,9 @@ class Session:
         self._opened = now
         self._stale = now + rules.stale_timeout if rules.stale_timeout else NEVER
         self._heartbeat = Heartbeat(rules.ping_interval, rules.pong_timeout, jitter)
-        self._queue: deque[tuple[Command, int]] | None = None
-        """Commands that came while another one waits, with their sizes; most connections never have any."""
-        self._queued_bytes = 0
-        self._deferred: list[Push] | None = None
-        """What the server has said while the connect command was being looked at; the reply has to come first."""
+        self._backlog: CommandBacklog | None = None
+        self._deferred: list[Reply] | None = None
+        """What was said while the connect command was being looked at, whose reply has to come first."""
         self._steps: Steps[Any] | None = None
         """The command under way."""
         self._question: Question | None = None
@@ -184,12 +181,16 @@ class Session:
                 self._end(channel, end)
         return self._effects()
 
+    def excuse(self, until: float) -> None:
+        """The client is not being listened to until then, so that its silence is not its fault."""
+        self._heartbeat.excuse(until)
+
     # Doors in: the server.
 
-    def tell(self, push: Push, now: float) -> list[Effect]:
-        """Send the client something."""
+    def tell(self, reply: Reply, now: float) -> list[Effect]:
+        """Send the client something: a push, or the answer to a command that was not taken."""
         self.state.now = now
-        self._push(push)
+        self._say(reply)
         return self._effects()
 
     def close(self, disconnect: messages.Disconnect, now: float) -> list[Effect]:
@@ -286,20 +287,14 @@ class Session:
             self._advance(lambda: next(steps))
 
     def _enqueue(self, command: Command, size_bytes: int) -> None:
-        rules = self.state.policy.rules
-        if self._queue is None:
-            self._queue = deque()
-        self._queued_bytes += size_bytes
-        if len(self._queue) >= rules.command_queue_limit or self._queued_bytes > rules.command_queue_bytes:
+        if self._backlog is None:
+            self._backlog = CommandBacklog(self.state.policy.rules)
+        if not self._backlog.add(command, size_bytes):
             self._close(codes.TOO_MANY_REQUESTS)
-        else:
-            self._queue.append((command, size_bytes))
 
     def _begin_queued(self) -> None:
-        while self._queue and self._steps is None and self.state.phase is not Phase.CLOSED:
-            command, size_bytes = self._queue.popleft()
-            self._queued_bytes -= size_bytes
-            self._begin(command)
+        while self._backlog and self._steps is None and self.state.phase is not Phase.CLOSED:
+            self._begin(self._backlog.pop())
 
     def _advance(self, resume: Callable[[], Question]) -> None:
         """Run the command until it asks, or ends."""
@@ -398,7 +393,7 @@ class Session:
 
     def _leave_all(self) -> None:
         self.state.phase = Phase.CLOSED
-        self._queue = None
+        self._backlog = None
         self._leave_subscriptions()
 
     def _leave_subscriptions(self) -> None:
@@ -433,15 +428,20 @@ class Session:
         self.state.effects.append(Send(reply))
 
     def _push(self, push: Push) -> None:
-        if self.state.phase is Phase.CONNECTING:
-            self._deferred = [*(self._deferred or ()), push]
+        self._say(Reply(push=push))
+
+    def _say(self, reply: Reply) -> None:
+        if self.state.phase is not Phase.CONNECTING:
+            self._reply(reply)
+        elif self._deferred is None:
+            self._deferred = [reply]
         else:
-            self._reply(Reply(push=push))
+            self._deferred.append(reply)
 
     def _send_deferred(self) -> None:
         deferred, self._deferred = self._deferred, None
-        for push in deferred or ():
-            self._push(push)
+        for reply in deferred or ():
+            self._say(reply)
 
     def _effects(self) -> list[Effect]:
         effects, self.state.effects = self.state.effects, []

@@ -65,6 +65,8 @@ class AsgiTransport:
         self._paused = False
         # Whether somebody is to hear of the end; whether the server has told us of it; whether we wait for its news.
         self._is_joined = self._is_over = self._is_reading = False
+        # Set when the peer wants to read on; None while it does.
+        self._held: asyncio.Event | None = None
         # Messages with their sizes, in order.
         self._queue: deque[tuple[Message, int]] = deque()
         self._queued_bytes = 0
@@ -101,6 +103,15 @@ class AsgiTransport:
             self._paused = True
             self._peer.pause()
 
+    def pause_reading(self) -> None:
+        if self._open and self._held is None:
+            self._held = asyncio.Event()
+
+    def resume_reading(self) -> None:
+        if self._held is not None:
+            self._held.set()
+            self._held = None
+
     def ping(self) -> None:
         """ASGI has no pings."""
 
@@ -125,6 +136,8 @@ class AsgiTransport:
         while (event := await receive())["type"] != "websocket.disconnect":
             if self._open:
                 self._take(event)
+            if self._held is not None:
+                await self._held.wait()
         self._is_over = True
         if self._verdict is None:
             self._verdict = event.get("code", _NO_STATUS), event.get("reason") or ""

@@ -58,6 +58,16 @@ class Transport(Protocol):
     def send(self, payload: bytes, *, text: bool) -> None:
         """Send one message that is not wrapped, as text or as binary. After the end this does nothing."""
 
+    def pause_reading(self) -> None:
+        """Take no more messages for now: what the client sends waits in the kernel, until it cannot send any more.
+
+        What has been read already may still come. Nothing else of the connection is noticed meanwhile, neither pongs
+        nor its end, so whoever calls this calls `resume_reading` soon. Repeating it is harmless.
+        """
+
+    def resume_reading(self) -> None:
+        """Read on. Closing does so as well. Without a pause, and after the end, this does nothing."""
+
     def ping(self) -> None:
         """Send a ping of the transport's own, answered by `Peer.pong`. Does nothing without `native_pings`."""
 

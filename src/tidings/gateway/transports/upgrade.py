@@ -27,11 +27,11 @@ async def upgrade(
         await take_over(agreement, terms, join)
 
 
-async def refuse(scope: Scope, receive: Receive, send: Send, *, status: int, text: str) -> None:
+async def refuse(scope: Scope, receive: Receive, send: Send, *, status: int, text: str, retry_after: int = 0) -> None:
     """Answer a handshake with an HTTP response instead of a connection.
 
-    A server without the extension for that answers 403, whatever `status` is. Raises `OSError`, or does nothing, when
-    the client is gone.
+    `retry_after` is when to try again, in seconds, where that is known. A server without the extension for
+    HTTP responses answers 403, whatever `status` is. Raises `OSError`, or does nothing, when the client is gone.
     """
     if (await receive())["type"] != "websocket.connect":
         return
@@ -39,5 +39,7 @@ async def refuse(scope: Scope, receive: Receive, send: Send, *, status: int, tex
         await send({"type": "websocket.close"})
         return
     headers = [(b"content-type", b"text/plain; charset=utf-8")]
+    if retry_after:
+        headers.append((b"retry-after", str(retry_after).encode()))
     await send({"type": "websocket.http.response.start", "status": status, "headers": headers})
     await send({"type": "websocket.http.response.body", "body": text.encode()})

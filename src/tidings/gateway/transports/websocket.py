@@ -51,6 +51,7 @@ class WebSocketTransport(asyncio.Protocol):
         "_connections",
         "_ended",
         "_fragments",
+        "_held",
         "_open",
         "_owed_pong",
         "_paused",
@@ -89,6 +90,8 @@ class WebSocketTransport(asyncio.Protocol):
         # True once the peer knows.
         self._reported = False
         self._paused = False
+        # True while the peer wants nothing to be read.
+        self._held = False
         self._owed_pong = b""
         self._fragments: Fragments | None = None
         self._timer: asyncio.TimerHandle | None = None
@@ -112,6 +115,16 @@ class WebSocketTransport(asyncio.Protocol):
         else:
             self._rules.send_binary(payload)
         self._flush()
+
+    def pause_reading(self) -> None:
+        if self._open and not self._held:
+            self._held = True
+            self._transport.pause_reading()
+
+    def resume_reading(self) -> None:
+        if self._held:
+            self._held = False
+            self._read_on_later()
 
     def ping(self) -> None:
         if self._open and self.native_pings:
@@ -139,7 +152,7 @@ class WebSocketTransport(asyncio.Protocol):
     # In, from the event loop.
 
     def data_received(self, data: bytes) -> None:
-        if self._unread:
+        if self._unread or self._held:
             self._unread += data
         elif len(data) <= TURN_BYTES:
             self._read(data)
@@ -150,9 +163,15 @@ class WebSocketTransport(asyncio.Protocol):
 
     def _read_on(self) -> None:
         """Read what a turn has room for, and the rest in turns of its own."""
+        if self._held:
+            return
         data, self._unread = self._unread[:TURN_BYTES], self._unread[TURN_BYTES:]
         if data:  # Otherwise the connection was lost before its turn came.
             self._read(data)
+        if not self._held:
+            self._read_on_later()
+
+    def _read_on_later(self) -> None:
         if self._unread:
             asyncio.get_running_loop().call_soon(self._read_on)
         elif not self._transport.is_closing():
@@ -254,6 +273,7 @@ class WebSocketTransport(asyncio.Protocol):
         self._open = False
         self.write = _nothing
         self._fragments = None
+        self.resume_reading()  # Otherwise the client's close would not be heard.
         self._timer = asyncio.get_running_loop().call_later(self._terms.close_timeout, self._transport.abort)
 
     def _fail(self, code: int, reason: str) -> None:

@@ -303,3 +303,95 @@ async def test_what_comes_while_some_is_unread_follows_it(enter):
         while not peer.verdicts:
             await asyncio.sleep(0)
     assert len(peer.received) == heard
+
+
+# Not listening.
+
+
+@pytest.fixture
+def Pausing(Recorder):
+    """A peer that wants no more after it was told "pause"."""
+
+    class Pausing(Recorder):
+        def receive(self, payload):
+            super().receive(payload)
+            if payload.rstrip() == b"pause":
+                self.transport.pause_reading()
+
+    return Pausing
+
+
+async def test_a_pause_stops_the_sender(wire, peer, until):
+    """What the client sends fills the kernel's buffers, and then it cannot send; all of it comes after the pause."""
+    wire.send(TEXT, b"first")
+    await until(lambda: peer.received)
+    peer.transport.pause_reading()
+    peer.transport.pause_reading()
+    sent = 0
+    with pytest.raises(TimeoutError):
+        while True:
+            wire.send(TEXT, b"x" * LIMIT)
+            sent += 1
+            assert sent < 1000, "a client that is not read can send without end"
+            async with asyncio.timeout(0.3):
+                await wire.writer.drain()
+    assert peer.received == [("text", b"first")]
+    peer.transport.resume_reading()
+    await until(lambda: len(peer.received) == 1 + sent)
+
+
+async def test_a_pause_at_the_end_of_a_message_of_several_turns(house, enter, Pausing, until):
+    """Stops the sender as well: that the message has been read is no reason to read on."""
+    house.peer = Pausing
+    wire, peer = await enter()
+    wire.send(TEXT, b"pause".ljust(3 * TURN_BYTES))
+    await until(lambda: peer.received)
+    with pytest.raises(TimeoutError):
+        for _ in range(1000):
+            wire.send(TEXT, b"x" * LIMIT)
+            async with asyncio.timeout(0.3):
+                await wire.writer.drain()
+    assert len(peer.received) == 1
+
+
+async def test_a_pause_through_tls(secured, until):
+    """What was decrypted already may still come; nothing is lost, and everything in order."""
+    wire, peer = secured
+    wire.send(TEXT, b"0")
+    await until(lambda: peer.received)
+    peer.transport.pause_reading()
+    for number in range(1, 40):
+        wire.send(TEXT, b"%02d" % number + b"x" * 30_000)
+    for _ in range(100):
+        await asyncio.sleep(0)
+    assert len(peer.received) == 1
+    peer.transport.resume_reading()
+    await until(lambda: len(peer.received) == 40)
+    assert [payload[:2] for _, payload in peer.received[1:]] == [b"%02d" % number for number in range(1, 40)]
+
+
+async def test_a_pause_within_a_turn(house, enter, Pausing, until):
+    """What was read together with the message that brought the pause still comes, up to the end of the turn."""
+    house.peer = Pausing
+    wire, peer = await enter()
+    wire.raw(masked(TEXT, b"pause") + b"".join(masked(TEXT, b"%d" % number) for number in range(20_000)))
+    await until(lambda: peer.received)
+    for _ in range(100):
+        await asyncio.sleep(0)
+    before = len(peer.received)
+    assert before * len(masked(TEXT, b"0")) <= TURN_BYTES
+    peer.transport.resume_reading()
+    await until(lambda: len(peer.received) == 20_001)
+    assert [payload for _, payload in peer.received[1:]] == [b"%d" % number for number in range(20_000)]
+
+
+async def test_closing_ends_a_pause(wire, peer, until):
+    """Otherwise the client's answer would not be heard, and the connection be cut after a while."""
+    peer.transport.pause_reading()
+    peer.transport.close(3001, "shutdown")
+    assert await wire.closing() == (3001, "shutdown")
+    wire.send(CLOSE, b"\x0b\xb9")
+    await wire.ended()
+    await until(lambda: peer.verdicts)
+    peer.transport.pause_reading()
+    peer.transport.resume_reading()
