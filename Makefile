@@ -6,6 +6,8 @@ PORT ?= 8000
 WORKERS ?= 2
 SECONDS ?= 600
 ARGS ?=
+GO ?= $(or $(shell command -v go),/usr/local/go/bin/go)
+CENTRIFUGO ?= v6.9.1
 
 BIN := .venv/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet --constraint constraints.txt
@@ -16,7 +18,7 @@ PEERS := build/peers
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
 .DELETE_ON_ERROR:
-.PHONY: help run test test-core test-shell test-world test-integration-real soak check format coverage bench bench-faults docs lock clean services
+.PHONY: help run test test-core test-shell test-world test-integration-real soak check format coverage bench bench-peers bench-faults docs lock clean services
 
 help: ## say what there is
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' Makefile | expand -t 22
@@ -63,6 +65,9 @@ coverage: .venv/.dev services ## run all tests and show what they leave out (htm
 bench: .venv/.dev ## measure, and print ratios
 	@$(BIN)/python -m benchmarks $(ARGS)
 
+bench-peers: .venv/.dev $(PEERS)/.made ## the same fan-out by other servers, which it installs into build/peers
+	@$(BIN)/python -m benchmarks peers $(ARGS)
+
 bench-faults: .venv/.dev $(PEERS)/.made services ## kill Redis under load, for the peers and for Tidings, and count what is lost
 	@$(BIN)/python -m benchmarks.faults $(ARGS)
 
@@ -101,12 +106,17 @@ clean: ## remove everything that the other targets made
 	@$(PIP) --editable '.[redis,nats,otel,testing]' --group dev
 	@touch .venv/.base $@
 
-# Others' libraries, for `make bench-faults` alone.
-$(PEERS)/.made: benchmarks/faults/requirements.txt
+# Others' libraries, for `make bench-faults` and `make bench-peers` alone. Go builds Centrifugo, where there is one.
+$(PEERS)/.made: benchmarks/faults/requirements.txt benchmarks/peers/requirements.txt
 	@echo "Installing the peers into $(PEERS)"
 	@rm -rf $(PEERS)
 	@$(PYTHON) -m venv $(PEERS)
-	@$(PEERS)/bin/python -m pip --disable-pip-version-check install --quiet --requirement $<
+	@$(PEERS)/bin/python -m pip --disable-pip-version-check install --quiet $(^:%=--requirement %)
+	@if command -v $(GO) > /dev/null; then \
+		echo "Building Centrifugo $(CENTRIFUGO)"; \
+		GOBIN=$(CURDIR)/$(PEERS)/bin $(GO) install github.com/centrifugal/centrifugo/v6@$(CENTRIFUGO) \
+			|| echo "Centrifugo could not be built, and is left out."; \
+	else echo "There is no Go toolchain ($(GO)): Centrifugo is left out."; fi
 	@touch $@
 
 services:

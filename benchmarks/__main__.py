@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import sys
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -12,7 +13,7 @@ import msgspec
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
-from benchmarks import checks, over_redis
+from benchmarks import capacity, checks, over_redis
 from benchmarks.load import LoadError
 from benchmarks.machine import Bystanders, description
 from benchmarks.marks import write_between
@@ -25,7 +26,7 @@ from tidings.testing.services import ServiceError
 
 T = TypeVar("T")
 
-ALL = [*ROWS, *over_redis.ROWS, *checks.ROWS]
+ALL = [*ROWS, *capacity.PARTS, *over_redis.ROWS, *checks.ROWS]
 
 
 def main() -> None:
@@ -41,6 +42,8 @@ def main() -> None:
         try:
             if rows := [row for row in ROWS if not arguments.names or row.name in arguments.names]:
                 content |= _on_one_node(rows, workplace, arguments, machine, console)
+            if parts := [part for part in capacity.PARTS if not arguments.names or part.name in arguments.names]:
+                content["capacity"] = _capacity(parts, workplace, arguments, machine, console)
             if more := [row for row in over_redis.ROWS if not arguments.names or row.name in arguments.names]:
                 content["redis"] = _over_redis(more, workplace, arguments, machine, console)
             if rest := [row for row in checks.ROWS if not arguments.names or row.name in arguments.names]:
@@ -73,6 +76,29 @@ def _on_one_node(
     return {"scale": scale, "rows": results.rows, "notes": notes}
 
 
+def _capacity(
+    parts: list[capacity.Part],
+    workplace: Workplace,
+    arguments: argparse.Namespace,
+    machine: dict[str, str],
+    console: Console,
+) -> dict[str, Any]:
+    scale = capacity.QUICK if arguments.quick else capacity.FULL
+    content: dict[str, Any] = {"scale": scale}
+    for part in parts:
+        servers = part.servers(workplace)
+        bystanders = Bystanders()
+        measured = partial(capacity.run, part, servers, scale)
+        results = _progressing(console, measured, part.rounds(scale) * len(servers))
+        notes = [*part.notes(), _where(machine, workplace.language, bystanders.share())]
+        capacity.show(part, results, servers, scale, console)
+        console.print("\n".join(f"- {note}" for note in notes), highlight=False)
+        if arguments.markdown:
+            capacity.markdown(arguments.markdown, part, results, servers, scale, notes)
+        content[part.name] = {"rows": results.rows[part.name], "notes": notes}
+    return content
+
+
 def _over_redis(
     rows: list[over_redis.Row],
     workplace: Workplace,
@@ -83,10 +109,7 @@ def _over_redis(
     scale = over_redis.QUICK if arguments.quick else over_redis.FULL
     bystanders = Bystanders()
     results = _progressing(console, lambda step: over_redis.run(workplace, rows, scale, step), len(rows) * scale.rounds)
-    notes = [
-        f"{machine['cores']} cores ({machine['processor']}), {machine['kernel']}, {machine['python']}. Other processes "
-        f"took {bystanders.share():.0%} of all cores meanwhile. The load client is written in {workplace.language}.",
-    ]
+    notes = [_where(machine, workplace.language, bystanders.share())]
     over_redis.show(results, notes, console)
     if arguments.markdown:
         write_between(arguments.markdown, "benchmarks over redis", over_redis.markdown(results, notes))
@@ -101,6 +124,13 @@ def _checks(rows: list[checks.Row], arguments: argparse.Namespace, console: Cons
     if arguments.markdown:
         write_between(arguments.markdown, "benchmarks of checks", table.markdown())
     return {"scale": scale, "rows": results}
+
+
+def _where(machine: dict[str, str], language: str, bystanders: float) -> str:
+    return (
+        f"{machine['cores']} cores ({machine['processor']}), {machine['kernel']}, {machine['python']}. Other processes "
+        f"took {bystanders:.0%} of all cores meanwhile. The load client is written in {language}."
+    )
 
 
 def _parser() -> argparse.ArgumentParser:

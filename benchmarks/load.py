@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from types import TracebackType
 from typing import Protocol, Self
 
@@ -80,11 +80,19 @@ class Target(Protocol):
     def ports(self) -> list[int]: ...
 
     @property
+    def published_to(self) -> int: ...
+
+    @property
     def log(self) -> str: ...
 
     def script(self, user: str, channel: str) -> list[str]: ...
 
     def request(self, payloads: list[str], channel: str) -> bytes: ...
+
+
+def payload(size_bytes: int) -> str:
+    """A publication with a place for the time of sending, and so many bytes besides."""
+    return json.dumps({"sent": STAMP, "text": "x" * size_bytes}, separators=(",", ":"))
 
 
 class LoadError(Exception):
@@ -112,6 +120,7 @@ class Load:
             server.path,
             str(script),
             str(len(scripts[0])),
+            str(server.published_to),
         ]
         self._process = server.workplace.spawn(command, server.workplace.client_cores, asks=True)
 
@@ -141,13 +150,29 @@ class Load:
     ) -> Delivered:
         """Publish `count` times `burst` messages that carry `size_bytes` each.
 
-        `rate` is in requests for each second; without one, each request is sent after the one before has reached
-        everybody. Gives up when nothing came for `patience` seconds.
+        `rate` is in requests for each second, and latencies run from when a request was due; without a rate, each
+        request is sent after the one before has reached everybody. Gives up when nothing came for `patience` seconds.
         """
-        payload = json.dumps({"sent": STAMP, "text": "x" * size_bytes}, separators=(",", ":"))
+        request = self._server.request([payload(size_bytes)] * burst, self._channel)
+        return self.send([request], count, burst=burst, rate=rate, patience=patience)
+
+    def send(
+        self,
+        requests: Sequence[bytes],
+        count: int,
+        *,
+        burst: int = 1,
+        reach: int = 0,
+        rate: float = 0.0,
+        patience: float = 10.0,
+    ) -> Delivered:
+        """The same with requests that take turns, each of `burst` messages to `reach` connections; 0 is all of them."""
+        if len({len(request) for request in requests}) != 1:
+            raise ValueError("Requests that take turns have to have one length.")
         file = self._server.workplace.directory / f"{self._server.key}.request"
-        file.write_bytes(self._server.request([payload] * burst, self._channel))
-        return msgspec.json.decode(self._ask(f"run {file} {count} {burst} {rate} {patience}"), type=Delivered)
+        file.write_bytes(b"".join(requests))
+        command = f"run {file} {count} {burst} {rate} {patience} {len(requests)} {reach}"
+        return msgspec.json.decode(self._ask(command), type=Delivered)
 
     def _ask(self, command: str) -> bytes:
         assert self._process.stdin is not None and self._process.stdout is not None

@@ -67,6 +67,11 @@ class Server(ABC):
         return [self.port]
 
     @property
+    def published_to(self) -> int:
+        """The port that takes publications."""
+        return self.port
+
+    @property
     def pid(self) -> int:
         assert self._process is not None
         return self._process.pid
@@ -143,7 +148,7 @@ class RawLoop(Server):
     def request(self, payloads: list[str], channel: str) -> bytes:
         """The same bytes that subscribers of Tidings get, framed by nobody but the loop."""
         pushes = [f'{{"push":{{"channel":"{channel}","pub":{{"data":{data},"offset":1}}}}}}' for data in payloads]
-        return _post("/", "\n".join(pushes))
+        return post("/", "\n".join(pushes))
 
 
 class StarletteLoop(Server):
@@ -165,7 +170,7 @@ class StarletteLoop(Server):
 
     def request(self, payloads: list[str], channel: str) -> bytes:
         pushes = [f'{{"channel":"{channel}","data":{data}}}' for data in payloads]
-        return _post("/publish", "\n".join(pushes))
+        return post("/publish", "\n".join(pushes))
 
 
 class TidingsServer(Server):
@@ -207,15 +212,15 @@ force_recovery = true
     def request(self, payloads: list[str], channel: str) -> bytes:
         publications = [f'{{"channel":"{channel}","data":{data}}}' for data in payloads]
         if len(publications) == 1:
-            return _post("/api/publish", publications[0])
+            return post("/api/publish", publications[0])
         commands = ",".join(f'{{"publish":{publication}}}' for publication in publications)
-        return _post("/api/batch", f'{{"commands":[{commands}]}}')
+        return post("/api/batch", f'{{"commands":[{commands}]}}')
 
 
 def _token(user: str) -> str:
     return jwt.encode({"sub": user, "exp": int(time.time()) + 3600}, SECRET, algorithm="HS256")
 
 
-def _post(path: str, body: str) -> bytes:
+def post(path: str, body: str) -> bytes:
     head = f"POST {path} HTTP/1.1\r\nHost: 127.0.0.1\r\nX-API-Key: {API_KEY}\r\nContent-Type: application/json\r\n"
     return f"{head}Content-Length: {len(body)}\r\n\r\n{body}".encode()

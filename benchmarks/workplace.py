@@ -56,11 +56,14 @@ class Workplace:
     ) -> subprocess.Popen[bytes]:
         """Start a process that stays on these cores. One that is asked has its standard streams piped to here."""
         pipe = subprocess.PIPE if asks else None
-        process = subprocess.Popen(
-            command, stdin=pipe, stdout=pipe or log, stderr=log, env={**os.environ, **(environment or {})}
-        )
-        os.sched_setaffinity(process.pid, cores)
-        return process
+        own = os.sched_getaffinity(0)
+        os.sched_setaffinity(0, cores)  # inherited: threads that the process starts at once shall stay there, too
+        try:
+            return subprocess.Popen(
+                command, stdin=pipe, stdout=pipe or log, stderr=log, env={**os.environ, **(environment or {})}
+            )
+        finally:
+            os.sched_setaffinity(0, own)
 
     def _program(self, name: str) -> list[str]:
         if self._compiler is None:

@@ -102,6 +102,10 @@ class Nodes:
         return [node.port for node in self.nodes]
 
     @property
+    def published_to(self) -> int:
+        return self.nodes[0].port
+
+    @property
     def log(self) -> str:
         return "\n".join(node.log for node in self.nodes)
 

@@ -1,16 +1,22 @@
 /* The load client: subscribers, publisher and stop-watch in one thread, so that one clock stamps and reads.
 
-   load PORTS PATH SCRIPT FRAMES
+   load PORTS PATH SCRIPT FRAMES PUBLISHED_TO
 
-   PORTS are separated by commas; connections take turns, and publications go to the first of them. SCRIPT is a file with FRAMES lines for each connection: what it says after its handshake, each line once the previous
-   one has been answered. Commands come line by line on the standard input, each is answered by one line of JSON:
+   PORTS are separated by commas; connections take turns. Publications go to the port PUBLISHED_TO. SCRIPT is a file with
+   FRAMES lines for each connection: what it says after its handshake, each line once the previous one has been answered;
+   the line "-" says nothing, and waits for what the server says by itself. Connections have sixteen addresses of the
+   loopback network among them, each of which has ports of its own. Commands come line by line on the standard input, each
+   is answered by one line of JSON:
 
    open N AT_ONCE                      N more WebSocket connections, at most AT_ONCE of them on their way at a time; the
                                        answer has how long each took until its script had ended
-   run FILE COUNT BURST RATE GRACE     send the HTTP request in FILE COUNT times: RATE of them in a second, or with RATE 0
-                                       each one after the one before has reached everybody. The request publishes BURST
-                                       messages; the nineteen digits after each "sent":" become the time of sending.
-                                       Ends when everything has come, or after GRACE seconds in which nothing did.
+   run FILE COUNT BURST RATE GRACE REQUESTS REACH
+                                       send COUNT HTTP requests: RATE of them in a second, or with RATE 0 each one after
+                                       the one before has reached everybody. FILE has REQUESTS of them, all of one length,
+                                       which take turns. A request publishes BURST messages, each to REACH connections
+                                       (0 is all that read); the nineteen digits after each "sent":" become the time at
+                                       which the request was due. Ends when everything has come, or after GRACE seconds
+                                       in which nothing did.
    stall                               from now on, do not read from the first connection
 
    A connection that is lost during a run is counted, and misses what is still to come. Whatever else cannot be (a refused
@@ -21,6 +27,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <netinet/tcp.h>
+#include <poll.h>
 #include <stdarg.h>
 #include <stdbool.h>
 #include <stdint.h>
@@ -34,6 +41,7 @@
 
 #define PORTS_MAX 16
 #define BURST_MAX 64
+#define ADDRESSES 16
 #define STAMP "\"sent\":\""
 #define DIGITS 19
 
@@ -51,8 +59,9 @@ struct connection {
 };
 
 static struct {
-    char *request, *marks[BURST_MAX];
-    size_t size, offset;                           /* of the request being written */
+    char *requests;
+    size_t size, offset, marks[BURST_MAX];         /* of one request; how much of it is written; its places for stamps */
+    long request_count, reach;                     /* requests that take turns; who gets each message */
     long count, burst, published, written, answers; /* in requests, but for the burst */
     int fd, matched;
     bool blocked;
@@ -66,7 +75,7 @@ static long connection_count, ready, reading, script_frames;
 static char **script;
 static long script_lines;
 static const char *path;
-static int ports[PORTS_MAX], port_count, events_fd;
+static int ports[PORTS_MAX], port_count, published_to, events_fd;
 
 static void fail(const char *format, ...)
 {
@@ -110,12 +119,15 @@ static void watch(int fd, void *owner, int operation, uint32_t events)
     epoll_ctl(events_fd, operation, fd, &event);
 }
 
-static int connected(int port)
+/* From the address 127.0.0.1 + `from`. Its port is chosen when it connects, so that each pair of addresses has them all. */
+static int connected(int port, int from)
 {
     int fd = socket(AF_INET, SOCK_STREAM, 0), on = 1;
-    struct sockaddr_in address = {.sin_family = AF_INET, .sin_port = htons(port)};
+    struct sockaddr_in address = {.sin_family = AF_INET, .sin_port = htons(port)}, own = {.sin_family = AF_INET};
     address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-    if (fd < 0 || connect(fd, (struct sockaddr *)&address, sizeof address))
+    own.sin_addr.s_addr = htonl(INADDR_LOOPBACK + from);
+    setsockopt(fd, IPPROTO_IP, IP_BIND_ADDRESS_NO_PORT, &on, sizeof on);
+    if (fd < 0 || bind(fd, (struct sockaddr *)&own, sizeof own) || connect(fd, (struct sockaddr *)&address, sizeof address))
         fail("no connection: %s", strerror(errno));
     setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
     fcntl(fd, F_SETFL, O_NONBLOCK);
@@ -145,7 +157,8 @@ static void follow_script(struct connection *connection)
         return;
     }
     const char *line = script[connection->number * script_frames + connection->answered];
-    say(connection, 1, line, strlen(line));
+    if (strcmp(line, "-"))
+        say(connection, 1, line, strlen(line));
 }
 
 /* What a connection hears. */
@@ -153,7 +166,7 @@ static void take_publication(struct connection *connection, const char *digits)
 {
     char text[DIGITS + 1] = {0};
     nanoseconds sent = atoll(memcpy(text, digits, DIGITS)), at = now();
-    if (sent < run.started || run.received == run.count * run.burst * reading)
+    if (sent < run.started || run.received == run.count * run.burst * run.reach)
         return; /* what an earlier run gave up waiting for */
     run.latencies[run.received++] = at - sent;
     run.disordered += sent <= connection->newest;
@@ -174,6 +187,8 @@ static void take_message(struct connection *connection, const char *text, size_t
         take_publication(connection, stamp + strlen(STAMP));
     } else if (length == 2) {
         say(connection, 1, text, length); /* a ping of the Centrifuge protocol */
+    } else if (length == 1 && *text == '2') {
+        say(connection, 1, "3", 1); /* one of Engine.IO */
     }
 }
 
@@ -250,12 +265,12 @@ static void hear(struct connection *connection)
 
 /* The publisher */
 
-static void stamp_request(nanoseconds sent)
+static void stamp_request(char *request, nanoseconds sent)
 {
     for (long at = 0; at < run.burst; at++) {
         char digits[DIGITS + 2];
         snprintf(digits, sizeof digits, "%019lld", sent + at); /* each message its own stamp: they tell the order */
-        memcpy(run.marks[at], digits, DIGITS);
+        memcpy(request + run.marks[at], digits, DIGITS);
     }
 }
 
@@ -263,9 +278,10 @@ static void write_requests(void)
 {
     bool blocked = false;
     while (run.written < run.published && !blocked) {
+        char *request = run.requests + run.written % run.request_count * run.size;
         if (!run.offset)
-            stamp_request(run.stamps[run.written]);
-        ssize_t sent = send(run.fd, run.request + run.offset, run.size - run.offset, MSG_NOSIGNAL);
+            stamp_request(request, run.stamps[run.written]);
+        ssize_t sent = send(run.fd, request + run.offset, run.size - run.offset, MSG_NOSIGNAL);
         if (sent > 0)
             run.offset += sent;
         if (run.offset == run.size)
@@ -297,10 +313,15 @@ static void read_answers(void)
     }
 }
 
-static void wait_for_events(int timeout_ms)
+/* In nanoseconds, which epoll_wait() does not take: what is sent late would be counted as late. */
+static void wait_for_events(nanoseconds timeout)
 {
+    struct pollfd any = {.fd = events_fd, .events = POLLIN};
+    struct timespec longest = {.tv_sec = timeout / 1000000000, .tv_nsec = timeout % 1000000000};
     struct epoll_event events[512];
-    int count = epoll_wait(events_fd, events, 512, timeout_ms);
+    int count = epoll_wait(events_fd, events, 512, 0);
+    if (!count && timeout && ppoll(&any, 1, &longest, NULL) > 0)
+        count = epoll_wait(events_fd, events, 512, 0);
     for (int at = 0; at < count; at++) {
         if (events[at].data.ptr)
             hear(events[at].data.ptr);
@@ -356,7 +377,7 @@ static void open_connections(long more, long at_once)
             struct connection *fresh = calloc(1, sizeof *fresh);
             *fresh = (struct connection){.begun = now(), .number = connection_count};
             int port = ports[connection_count % port_count];
-            fresh->fd = connected(port);
+            fresh->fd = connected(port, fresh->number % ADDRESSES);
             connections[connection_count++] = fresh;
             watch(fresh->fd, fresh, EPOLL_CTL_ADD, EPOLLIN);
             dprintf(fresh->fd,
@@ -364,7 +385,7 @@ static void open_connections(long more, long at_once)
                     "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n\r\n",
                     path, port);
         }
-        wait_for_events(-1);
+        wait_for_events(1000000000);
     }
     reading += more;
     report_opened(more, (now() - started) / 1e9, (clock_at(CLOCK_PROCESS_CPUTIME_ID) - cpu) / 1e9);
@@ -396,23 +417,24 @@ static char *contents(const char *file, size_t *size)
     return text;
 }
 
-static void prepare_run(const char *file, long count, long burst, double rate, double grace)
+static void prepare_run(const char *file, long count, long burst, double rate, double grace, long requests, long reach)
 {
     if (burst > BURST_MAX)
         fail("a burst of more than %d", BURST_MAX);
     memset(&run, 0, sizeof run);
     run.count = count, run.burst = burst, run.grace = grace * 1e9, run.interval = rate > 0 ? 1e9 / rate : 0;
-    run.request = contents(file, &run.size);
-    char *at = run.request;
+    run.requests = contents(file, &run.size);
+    run.size /= requests, run.request_count = requests, run.reach = reach ? reach : reading;
+    char *at = run.requests;
     for (long mark = 0; mark < burst; mark++) {
-        at = memmem(at, run.request + run.size - at, STAMP, strlen(STAMP));
+        at = memmem(at, run.requests + run.size - at, STAMP, strlen(STAMP));
         if (!at)
             fail("the request has fewer than %ld places for a stamp", burst);
-        run.marks[mark] = at += strlen(STAMP);
+        run.marks[mark] = (at += strlen(STAMP)) - run.requests;
     }
     run.stamps = calloc(count, sizeof *run.stamps);
-    run.latencies = calloc(count * burst * reading, sizeof *run.latencies);
-    run.fd = connected(ports[0]);
+    run.latencies = calloc(count * burst * run.reach, sizeof *run.latencies);
+    run.fd = connected(published_to, 0);
     watch(run.fd, NULL, EPOLL_CTL_ADD, EPOLLIN);
     for (long each = 0; each < connection_count; each++)
         connections[each]->received = connections[each]->newest = 0;
@@ -424,24 +446,25 @@ static bool is_due(nanoseconds at)
         return false;
     if (run.interval)
         return at >= run.started + run.published * run.interval;
-    return run.received == run.published * run.burst * reading && run.answers == run.published;
+    return run.received == run.published * run.burst * run.reach && run.answers == run.published;
 }
 
 static void publish_until_done(void)
 {
-    long expected = run.count * run.burst * reading;
+    long expected = run.count * run.burst * run.reach;
     run.started = run.stirred = now();
     while (run.received < expected || run.answers < run.count) {
         nanoseconds at = now(), patience = 100000000;
         if (is_due(at)) {
-            run.stamps[run.published++] = run.stirred = at;
+            run.stamps[run.published] = run.interval ? run.started + run.published * run.interval : at;
+            run.stirred = at, run.published++;
             write_requests();
         }
         if (at - run.stirred > run.grace)
             return;
         if (run.interval && run.published < run.count)
             patience = run.started + run.published * run.interval - at;
-        wait_for_events(patience <= 0 ? 0 : patience / 1000000 + 1);
+        wait_for_events(patience > 0 ? patience : 0);
     }
 }
 
@@ -456,7 +479,7 @@ static void report(double seconds, double cpu_seconds)
     }
     printf("{\"expected\": %ld, \"received\": %ld, \"fewest\": %ld, \"most\": %ld, \"disordered\": %ld, \"closed\": %ld, "
            "\"bytes\": %lld, \"seconds\": %.6f, \"cpu_seconds\": %.6f",
-           run.count * run.burst * reading, run.received, fewest, most, run.disordered, run.closed, run.bytes, seconds, cpu_seconds);
+           run.count * run.burst * run.reach, run.received, fewest, most, run.disordered, run.closed, run.bytes, seconds, cpu_seconds);
     print_percentiles(run.latencies, run.received);
 }
 
@@ -467,7 +490,7 @@ static void run_once(void)
     report((now() - run.started) / 1e9, (clock_at(CLOCK_PROCESS_CPUTIME_ID) - cpu) / 1e9);
     close(run.fd);
     run.fd = -1;
-    free(run.request);
+    free(run.requests);
     free(run.stamps);
     free(run.latencies);
 }
@@ -475,12 +498,13 @@ static void run_once(void)
 static void obey(const char *command)
 {
     char file[4096];
-    long count, burst, at_once;
+    long count, burst, at_once, requests, reach;
     double rate, grace;
     if (sscanf(command, "open %ld %ld", &count, &at_once) == 2) {
         open_connections(count, at_once);
-    } else if (sscanf(command, "run %4095s %ld %ld %lf %lf", file, &count, &burst, &rate, &grace) == 5) {
-        prepare_run(file, count, burst, rate, grace);
+    } else if (sscanf(command, "run %4095s %ld %ld %lf %lf %ld %ld", file, &count, &burst, &rate, &grace, &requests,
+                      &reach) == 7) {
+        prepare_run(file, count, burst, rate, grace, requests, reach);
         run_once();
     } else if (!strncmp(command, "stall", 5)) {
         stall();
@@ -494,11 +518,11 @@ int main(int argc, char **argv)
 {
     char command[8192];
     size_t size;
-    if (argc != 5)
-        return fprintf(stderr, "usage: load PORTS PATH SCRIPT FRAMES\n"), 2;
+    if (argc != 6)
+        return fprintf(stderr, "usage: load PORTS PATH SCRIPT FRAMES PUBLISHED_TO\n"), 2;
     for (char *at = strtok(argv[1], ","); at && port_count < PORTS_MAX; at = strtok(NULL, ","))
         ports[port_count++] = atoi(at);
-    path = argv[2], script_frames = atol(argv[4]);
+    path = argv[2], script_frames = atol(argv[4]), published_to = atoi(argv[5]);
     char *text = contents(argv[3], &size);
     for (char *line = strtok(text, "\n"); line; line = strtok(NULL, "\n")) {
         script = realloc(script, (script_lines + 1) * sizeof *script);

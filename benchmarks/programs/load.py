@@ -17,6 +17,12 @@ from contextlib import suppress
 from pathlib import Path
 
 STAMP = re.compile(rb'"sent":"(\d{19})')
+PONGS = {b"{}": b"{}", b"2": b"3"}
+"""What answers a ping of the Centrifuge protocol, and one of Engine.IO."""
+
+ADDRESSES = 16
+SILENCE = b"-"
+"""A line of a script that waits for what the server says by itself."""
 
 
 class Failure(Exception):
@@ -27,11 +33,11 @@ class Connection:
     """One subscriber. `hear` tells its owner about publications and about the end of the script."""
 
     def __init__(
-        self, port: int, path: str, script: list[bytes], publication: Callable[[Connection, int], None]
+        self, port: int, own: str, path: str, script: list[bytes], publication: Callable[[Connection, int], None]
     ) -> None:
         self.begun = time.monotonic_ns()
         self.taken = 0
-        self.sock = connected(port)
+        self.sock = connected(port, own)
         self.script = script
         self.publication = publication
         self.input = b""
@@ -95,14 +101,14 @@ class Connection:
             self.follow_script()
         elif stamp := STAMP.search(message):
             self.publication(self, int(stamp[1]))
-        elif message == b"{}":
-            self.say(message)
+        elif message in PONGS:
+            self.say(PONGS[message])
 
     def follow_script(self) -> None:
         self.ready = self.answered == len(self.script)
         if self.ready:
             self.taken = time.monotonic_ns() - self.begun
-        else:
+        elif self.script[self.answered] != SILENCE:
             self.say(self.script[self.answered])
 
     def say(self, text: bytes, opcode: int = 1) -> None:
@@ -115,11 +121,22 @@ class Connection:
 class Run:
     """One run of publications, and what came of it."""
 
-    def __init__(self, request: bytes, count: int, burst: int, rate: float, subscribers: list[Connection]) -> None:
-        self.parts = STAMP.split(request)[::2]
+    def __init__(
+        self,
+        text: bytes,
+        count: int,
+        burst: int,
+        rate: float,
+        requests: int,
+        reach: int,
+        subscribers: list[Connection],
+    ) -> None:
+        size = len(text) // requests
+        self.requests = [STAMP.split(text[start : start + size])[::2] for start in range(0, len(text), size)]
         self.count, self.burst, self.rate = count, burst, rate
         self.subscribers = subscribers
-        self.expected = count * burst * len(subscribers)
+        self.reach = reach or len(subscribers)
+        self.expected = count * burst * self.reach
         self.latencies: list[int] = []
         self.published = self.answers = self.disordered = self.closed = 0
         self.unwritten = b""
@@ -142,14 +159,16 @@ class Run:
             return float("inf")
         if self.rate:
             return (self.started + self.published * 1e9 / self.rate - now) / 1e9
-        arrived = len(self.latencies) == self.published * self.burst * len(self.subscribers)
+        arrived = len(self.latencies) == self.published * self.burst * self.reach
         return 0.0 if arrived and self.answers == self.published else float("inf")
 
     def publish(self, now: int) -> None:
+        due = self.started + int(self.published * 1e9 / self.rate) if self.rate else now
+        parts = self.requests[self.published % len(self.requests)]
         self.published += 1
         self.stirred = now
-        stamps = [b'"sent":"%019d' % (now + at) for at in range(self.burst)]
-        pieces = zip(self.parts, [*stamps, b""], strict=True)
+        stamps = [b'"sent":"%019d' % (due + at) for at in range(self.burst)]
+        pieces = zip(parts, [*stamps, b""], strict=True)
         self.unwritten += b"".join(part + stamp for part, stamp in pieces)
 
     def read_answers(self, sock: socket.socket) -> None:
@@ -181,8 +200,9 @@ class Run:
 class Load:
     """All connections, and the commands."""
 
-    def __init__(self, ports: list[int], path: str, script: list[bytes], frames: int) -> None:
+    def __init__(self, ports: list[int], path: str, script: list[bytes], frames: int, published_to: int) -> None:
         self.ports, self.path, self.script, self.frames = ports, path, script, frames
+        self.published_to = published_to
         self.connections: dict[int, Connection] = {}
         self.epoll = select.epoll()
         self.run: Run | None = None
@@ -211,7 +231,8 @@ class Load:
         first = len(self.connections) * self.frames
         lines = self.script[first : first + self.frames]
         port = self.ports[len(self.connections) % len(self.ports)]
-        connection = Connection(port, self.path, lines, self.take)
+        own = f"127.0.0.{1 + len(self.connections) % ADDRESSES}"
+        connection = Connection(port, own, self.path, lines, self.take)
         self.connections[connection.sock.fileno()] = connection
         self.epoll.register(connection.sock, select.EPOLLIN)
         return connection
@@ -224,10 +245,13 @@ class Load:
         self.stalled.append(first)
         return {"stalled": 1}
 
-    def publish(self, file: str, count: int, burst: int, rate: float, grace: float) -> dict[str, float]:
-        publisher = connected(self.ports[0])
+    def publish(
+        self, file: str, count: int, burst: int, rate: float, grace: float, requests: int, reach: int
+    ) -> dict[str, float]:
+        publisher = connected(self.published_to, "127.0.0.1")
         cpu = time.process_time()
-        self.run = Run(Path(file).read_bytes(), count, burst, rate, list(self.connections.values()))
+        subscribers = list(self.connections.values())
+        self.run = Run(Path(file).read_bytes(), count, burst, rate, requests, reach, subscribers)
         self.epoll.register(publisher, select.EPOLLIN)
         while not self.run.is_over and time.monotonic_ns() - self.run.stirred < grace * 1e9:
             self.drive(self.run, publisher)
@@ -274,8 +298,8 @@ class Load:
             return self.open(int(values[0]), int(values[1]))
         if command == "stall":
             return self.stall()
-        file, count, burst, rate, grace = values
-        return self.publish(file, int(count), int(burst), float(rate), float(grace))
+        file, count, burst, rate, grace, requests, reach = values
+        return self.publish(file, int(count), int(burst), float(rate), float(grace), int(requests), int(reach))
 
 
 def percentiles(times: list[int]) -> dict[str, float]:
@@ -284,16 +308,17 @@ def percentiles(times: list[int]) -> dict[str, float]:
     return {f"p{share}_ms": ordered[-(-len(ordered) * share // 100) - 1] / 1e6 for share in (50, 95, 99)}
 
 
-def connected(port: int) -> socket.socket:
-    sock = socket.create_connection(("127.0.0.1", port))
+def connected(port: int, own: str) -> socket.socket:
+    sock = socket.create_connection(("127.0.0.1", port), source_address=(own, 0))
     sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     sock.setblocking(False)
     return sock
 
 
 def main() -> None:
-    ports, path, script, frames = sys.argv[1:]
-    load = Load(list(map(int, ports.split(","))), path, Path(script).read_bytes().splitlines(), int(frames))
+    ports, path, script, frames, published_to = sys.argv[1:]
+    lines = Path(script).read_bytes().splitlines()
+    load = Load(list(map(int, ports.split(","))), path, lines, int(frames), int(published_to))
     for line in sys.stdin:
         try:
             answer: dict[str, float] | dict[str, str] = load.obey(*line.split())

@@ -22,8 +22,10 @@ PRIVATE_PREFIX = "$"
 
 def namespace(channel: str) -> str:
     """The namespace, or "" for a channel without one."""
-    name, boundary, _ = channel.removeprefix(PRIVATE_PREFIX).partition(NAMESPACE_BOUNDARY)
-    return name if boundary and not is_personal(channel) else ""
+    # Asked several times for every publication, so the usual cases come first and call nothing else.
+    if NAMESPACE_BOUNDARY not in channel or channel[0] == USER_BOUNDARY:
+        return ""
+    return channel.partition(NAMESPACE_BOUNDARY)[0].removeprefix(PRIVATE_PREFIX)
 
 
 def is_private(channel: str) -> bool:

@@ -39,7 +39,9 @@ class Expiring(Generic[Key, Value]):
 
     def sweep(self, now: float) -> list[Key]:
         """Look at the two entries that were not looked at for longest; remove the expired, and return their keys."""
-        expired = []
+        expired: list[Key] = []
+        if not self._entries:  # most of a node's are empty, and every call sweeps all of them
+            return expired
         for _ in range(min(2, len(self._entries))):
             key, (value, deadline) = self._entries.popitem(last=False)
             if deadline > now:

@@ -13,6 +13,7 @@ from typing import Any
 from tidings.brokers.link import LineLost
 from tidings.brokers.redis.fleet import Fleet
 from tidings.brokers.redis.line import Line, ReplyError, Word
+from tidings.brokers.redis.patience import Patience
 from tidings.brokers.redis.reign import MICROSECONDS, Reign
 from tidings.brokers.redis.scripts import Script
 from tidings.errors import BrokerUnavailable
@@ -64,6 +65,7 @@ class Calls:
         self._fleet = fleet
         self._verb = verb
         self._timeout = timeout
+        self._patience = Patience(timeout)
         self._queue_limit = queue_limit
         self._outstanding = 0
         self._stopped = ""
@@ -114,7 +116,7 @@ class Calls:
             work.close()
             raise BrokerUnavailable(self._stopped)
         try:
-            async with asyncio.timeout(self._timeout):
+            async with self._patience.wait():
                 return await work
         except TimeoutError:
             raise BrokerUnavailable(f"no answer within {self._timeout:g} s: {self._reason()}") from None
