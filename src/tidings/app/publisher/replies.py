@@ -78,7 +78,8 @@ _error = msgspec.json.Decoder(_Error).decode
 _KINDS: Mapping[int, type[TidingsError]] = {
     kind.code: kind
     for kind in vars(errors).values()
-    if isinstance(kind, type) and TidingsError in kind.__bases__ and kind is not errors.SettingsError
+    if isinstance(kind, type) and issubclass(kind, TidingsError) and TidingsError in kind.__bases__
+    if kind is not errors.SettingsError
 }
 """The class of each code that has one: those that stand below another share its code."""
 
