@@ -12,6 +12,7 @@ import typing
 from tidings.version import __version__
 
 if typing.TYPE_CHECKING:
+    from tidings.app.publisher import AsyncPublisher, Publisher
     from tidings.app.replies import ConnectReply, SubscribeReply
     from tidings.app.tidings import Tidings
     from tidings.errors import Disconnect, TidingsError
@@ -19,9 +20,11 @@ if typing.TYPE_CHECKING:
     from tidings.gateway.transports.uvicorn import WebSocketProtocol
 
 __all__ = [
+    "AsyncPublisher",
     "Client",
     "ConnectReply",
     "Disconnect",
+    "Publisher",
     "SubscribeReply",
     "Tidings",
     "TidingsError",
@@ -30,9 +33,11 @@ __all__ = [
 ]
 
 _HOMES = {
+    "AsyncPublisher": "tidings.app.publisher",
     "Client": "tidings.gateway.client",
     "ConnectReply": "tidings.app.replies",
     "Disconnect": "tidings.errors",
+    "Publisher": "tidings.app.publisher",
     "SubscribeReply": "tidings.app.replies",
     "Tidings": "tidings.app.tidings",
     "TidingsError": "tidings.errors",

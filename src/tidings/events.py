@@ -23,7 +23,7 @@ class ConnectionOpened(Fact, frozen=True):
 
 
 class ConnectionRefused(Fact, frozen=True):
-    """A connection was not let in, with an HTTP status in place of a handshake."""
+    """A connection was not let in, or a request not read, with an HTTP status in place of a handshake or an answer."""
 
     status: int
     reason: str
@@ -225,3 +225,64 @@ class SettingsRefused(Fact, frozen=True):
     """Settings were read anew and cannot be; everything stays as it was."""
 
     reason: str
+
+
+class WebhookBegan(Fact, frozen=True):
+    """An endpoint of the application is being called. `event` is what it is asked about, or told."""
+
+    event: str
+
+
+class WebhookEnded(Fact, frozen=True):
+    """A call ended, `lasted` seconds after it began. `why` says what was wrong with the endpoint, or with its answer.
+
+    `outcome` is one of `gateway.webhooks.Outcome`; `client` is whom the call was about, "" for nobody.
+    """
+
+    event: str
+    outcome: str
+    lasted: float
+    client: str
+    why: str
+
+
+class WebhookSpared(Fact, frozen=True):
+    """An endpoint was not called, because it is being left alone or has too many calls already."""
+
+    event: str
+    outcome: str
+    client: str
+
+
+class WebhookAway(Fact, frozen=True):
+    """An endpoint failed several times in a row, and is left alone for a moment."""
+
+    event: str
+    why: str
+
+
+class WebhookResumed(Fact, frozen=True):
+    """An endpoint that was left alone works again."""
+
+    event: str
+
+
+class NoticeQueued(Fact, frozen=True):
+    """Something that happened waits for its endpoint to hear of it."""
+
+    event: str
+
+
+class NoticeDelivered(Fact, frozen=True):
+    """An endpoint has heard of something, `age` seconds after it happened."""
+
+    event: str
+    age: float
+
+
+class NoticesDropped(Fact, frozen=True):
+    """Notices were given up: `full` when there was no room for newer ones, `stopped` when the node stopped."""
+
+    event: str
+    reason: str
+    count: int

@@ -149,6 +149,18 @@ def test_whatever_happens_somebody_may_try_later(events: list[tuple[str, float]]
     assert breaker.attempt(max(now, deadline))
 
 
+def test_an_attempt_that_was_given_up_says_nothing():
+    """The next one may tell."""
+    breaker = failed(1)
+    deadline = breaker.deadline()
+    assert deadline is not None
+    assert breaker.attempt(deadline)
+    assert not breaker.attempt(deadline)
+    breaker.abandoned()
+    assert breaker.failures == 1
+    assert breaker.attempt(deadline)
+
+
 # What cannot be.
 
 

@@ -20,7 +20,7 @@ from tidings.testing import AsgiApp, Client, RedisServer
 pytestmark = [pytest.mark.world, pytest.mark.L3, pytest.mark.timeout(120)]
 
 TEXT = page("README.md")
-LIBRARY, TEST = blocks(TEXT, "python")
+LIBRARY, _, TEST = blocks(TEXT, "python")  # the one between is docs/publisher.md's
 (SCRIPT,) = blocks(TEXT, "js")
 COMMANDS = [line.removeprefix("$ ") for block in blocks(TEXT, "console") for line in block.splitlines()]
 ADDRESS = "ws://localhost:8000"

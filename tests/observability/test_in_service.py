@@ -158,7 +158,8 @@ async def test_a_talkative_day() -> None:
     async with Service("debug") as service, service.dial() as client:
         with pytest.raises(ConnectionClosed):
             await entered(client, token="my.secret.token")
-    assert {"connection open", "client refused", "stopped"} <= set(service.messages())
+    assert {"started", "client refused", "stopped"} <= set(service.messages())
+    assert {line["logger"] for line in service.lines()} == {"tidings"}, "the server's own lines would say it twice"
     assert "my.secret.token" not in str(service.lines())
 
 

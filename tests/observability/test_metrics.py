@@ -328,6 +328,12 @@ def test_the_documentation_lists_every_metric(metrics: Metrics):
         events.KeysFetched("auth", 2, 0, changed=True),
         events.KeysUnreachable("auth", "https://issuer", "it is away", 2),
         events.SettingsReloaded(("[api] key",), ()),
+        events.WebhookBegan("connect"),
+        events.WebhookEnded("connect", "ok", 0.1, "c-1", ""),
+        events.WebhookAway("connect", "it is gone"),
+        events.NoticeQueued("disconnect"),
+        events.NoticeDelivered("disconnect", 0.1),
+        events.NoticesDropped("disconnect", "full", 1),
     ]:
         hooks.announce(fact)
     exposed = {}

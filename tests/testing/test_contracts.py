@@ -295,6 +295,14 @@ class DropsTags(Altered):
 
 
 @breaks(
+    BrokerContract.test_a_trace_arrives_with_its_publication, HistoryContract.test_a_trace_arrives_with_what_is_kept
+)
+class DropsTraces(Altered):
+    def take(self, publication):
+        return replace(publication, trace="")
+
+
+@breaks(
     BrokerContract.test_a_publication_without_extras_arrives_without,
     HistoryContract.test_a_publication_is_kept_as_it_was_sent,
 )

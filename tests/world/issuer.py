@@ -94,17 +94,19 @@ async def application(scope: Any, receive: Any, send: Any) -> None:
         await _answer(send, 200, str(_state["asked"]).encode())
     else:
         _state["asked"] += 1
-        await _publish(send, _state["mode"])
+        await _publish(receive, send, _state["mode"])
 
 
-async def _publish(send: Any, mode: str) -> None:
+async def _publish(receive: Any, send: Any, mode: str) -> None:
     body = json.dumps(_state["document"]).encode()
     headers = [(b"cache-control", _state["cache_control"].encode())] if _state["cache_control"] else []
     match mode:
         case "slow":
             await asyncio.sleep(0.5)
         case "hanging":
-            await asyncio.sleep(HOUR)
+            while (await receive())["type"] != "http.disconnect":
+                pass
+            return
         case "moved":
             await _answer(send, 302, b"", [(b"location", b"/elsewhere.json")])
             return
@@ -121,5 +123,5 @@ async def _publish(send: Any, mode: str) -> None:
 
 
 async def _answer(send: Any, status: int, body: bytes, headers: Sequence[tuple[bytes, bytes]] = ()) -> None:
-    await send({"type": "http.response.start", "status": status, "headers": headers})
+    await send({"type": "http.response.start", "status": status, "headers": list(headers)})
     await send({"type": "http.response.body", "body": body})

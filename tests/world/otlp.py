@@ -57,8 +57,11 @@ class Handler(BaseHTTPRequestHandler):
 
     def do_POST(self) -> None:
         body = self.rfile.read(int(self.headers["content-length"]))
-        while self.hangs:
-            time.sleep(3600)
+        if self.hangs:
+            sys.stdout.write("hanging\n")
+            sys.stdout.flush()
+            while True:
+                time.sleep(3600)
         write(ExportTraceServiceRequest.FromString(body), self.path)
         self.send_response(200)
         self.send_header("content-type", "application/x-protobuf")

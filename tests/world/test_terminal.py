@@ -85,3 +85,4 @@ def test_nobody_to_publish_to() -> None:
         assert (refused.returncode, refused.stdout) == (1, "")
         (line,) = refused.stderr.splitlines()
         assert line.startswith(f"tidings: no answer from {server.url}: ")
+        assert line.endswith("Is the server running, and is this its port?")

@@ -4,7 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import signal
+import socket
 import ssl
+import time
+import warnings
+from collections.abc import Callable
 from pathlib import Path
 
 import httpx2
@@ -62,3 +66,57 @@ def test_certificate_that_cannot_be_read(tmp_path: Path) -> None:
     assert (refused.returncode, refused.stdout) == (1, "")
     (line,) = refused.stderr.splitlines()
     assert line.startswith("tidings: [server] tls_certificate")
+
+
+# What is spoken.
+
+
+def dialled(server: TidingsNode, change: Callable[[ssl.SSLContext], object]) -> tuple[str, str]:
+    """The version and the cipher that a client gets who would take anything. TLS's errors are `OSError`."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+    change(context)
+    with (
+        socket.create_connection(("127.0.0.1", server.port), timeout=PATIENCE) as plain,
+        context.wrap_socket(plain) as encrypted,
+    ):
+        return encrypted.version() or "", (encrypted.cipher() or ("",))[0]
+
+
+def old(context: ssl.SSLContext) -> None:
+    with warnings.catch_warnings(action="ignore", category=DeprecationWarning):
+        context.minimum_version, context.maximum_version = ssl.TLSVersion.TLSv1, ssl.TLSVersion.TLSv1_1
+    context.set_ciphers("ALL:@SECLEVEL=0")
+
+
+def with_ciphers(ciphers: str) -> Callable[[ssl.SSLContext], None]:
+    def change(context: ssl.SSLContext) -> None:
+        context.maximum_version = ssl.TLSVersion.TLSv1_2
+        context.set_ciphers(ciphers)
+
+    return change
+
+
+def test_what_is_spoken(settings: Settings) -> None:
+    """TLS 1.2 and 1.3, with ciphers that keep what was said to themselves; nothing older, nothing weaker."""
+    with TidingsNode(settings) as server:
+        assert dialled(server, lambda context: None)[0] == "TLSv1.3"
+        version, cipher = dialled(server, with_ciphers("ALL"))
+        assert version == "TLSv1.2"
+        assert cipher.startswith("ECDHE") and ("GCM" in cipher or "CHACHA20" in cipher)
+        with pytest.raises(OSError):
+            dialled(server, old)
+        for weak in ("AES128-GCM-SHA256", "ECDHE-ECDSA-AES128-SHA256"):
+            with pytest.raises(OSError):
+                dialled(server, with_ciphers(f"{weak}:@SECLEVEL=0"))
+
+
+@pytest.mark.parametrize("beginning", [b"", bytes.fromhex("16030100f0010000ec0303")])
+def test_a_handshake_that_does_not_come_to_its_end(settings: Settings, beginning: bytes) -> None:
+    """Has as long as the head of a request; the connection is then closed."""
+    bounded = {**settings, "server": {**settings["server"], "handshake_timeout": 1.0}}
+    with TidingsNode(bounded) as server, socket.create_connection(("127.0.0.1", server.port), timeout=PATIENCE) as wire:
+        began = time.monotonic()
+        wire.sendall(beginning)
+        assert wire.recv(100) == b""
+        assert time.monotonic() - began >= 0.9

@@ -8,6 +8,8 @@ from typing import Any, NamedTuple, Protocol
 
 from tidings.app import capabilities
 from tidings.app.settings import Settings
+from tidings.app.settings.sections import Proxies
+from tidings.app.webhooks import Webhooks
 from tidings.brokers.base import Broker
 from tidings.brokers.memory import MemoryBroker
 from tidings.channels.namespaces import Namespaces
@@ -39,6 +41,8 @@ class ListeningTracer(Tracer, Protocol):
     def __call__(self, fact: Fact) -> None: ...
 
 
+NO_PROXIES = Proxies()
+
 QUEUED_MESSAGES = 4
 """How many of the largest messages may wait behind a command of one connection; of smaller ones as many more."""
 
@@ -53,11 +57,12 @@ def node(
     version: str = "",
     verifier: Verifies | None = None,
     tracer: Tracer | None = None,
+    namespaces: Namespaces | None = None,
 ) -> Node:
     """A node as the settings want it, not yet started.
 
-    `carrier` is the broker, where it is not the one that the settings name; `verifier` likewise. Raises
-    `SettingsError`.
+    `carrier` is the broker, `verifier` knows whose tokens count, and `namespaces` are the options of channels, where
+    they are not the ones that the settings name. Raises `SettingsError`.
     """
     clock, hooks = clock or SystemClock(), hooks or Hooks()
     is_shared = carrier is not None
@@ -66,7 +71,7 @@ def node(
     client = settings.client
     policy = Policy(
         rules=rules(settings),
-        namespaces=Namespaces(settings.channels, settings.namespaces),
+        namespaces=namespaces or Namespaces(settings.channels, settings.namespaces),
         verifier=verifier or trust(settings, hooks, clock),
         handlers=application or NoApplication(),
         hooks=hooks,
@@ -164,7 +169,9 @@ def tracing(settings: Settings) -> Tracing | None:
 def check(settings: Settings) -> None:
     """Make sure that a node can be built. Connects to nothing. Raises `SettingsError`."""
     tracing(settings)
-    capabilities.check(settings, broker(settings, SystemClock()))
+    clock = SystemClock()
+    capabilities.check(settings, broker(settings, clock))
+    Webhooks(settings, Namespaces(settings.channels, settings.namespaces), Hooks(), clock)
 
 
 @contextmanager
@@ -180,6 +187,7 @@ def _needed(module: str, extra: str, by: str) -> Iterator[None]:
         ) from error
 
 
-def channel_options(namespace: str, options: Mapping[str, Any]) -> ChannelOptions:
-    """The options of a namespace, checked as the settings check them. Raises `SettingsError`."""
-    return Settings.of({"channels": {"namespaces": {namespace: options}}}).namespaces[namespace]
+def channel_options(namespace: str, options: Mapping[str, Any], proxies: Proxies = NO_PROXIES) -> ChannelOptions:
+    """The options of a namespace, checked as the settings check them, with these endpoints. Raises `SettingsError`."""
+    endpoints = {event: {"endpoint": proxy.endpoint} for event, proxy in proxies}
+    return Settings.of({"channels": {"namespaces": {namespace: options}}, "proxy": endpoints}).namespaces[namespace]

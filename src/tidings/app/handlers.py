@@ -21,6 +21,7 @@ from typing import Any, get_type_hints
 
 import msgspec
 
+from tidings.app.wording import plain
 from tidings.errors import BadRequest
 from tidings.gateway.client import Client
 
@@ -118,7 +119,7 @@ class _Payload:
         try:
             return self._decode(payload or b"null")
         except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
-            raise BadRequest(f"{self.name}: {_plain(error)}") from error
+            raise BadRequest(f"{self.name}: {plain(error)}") from error
 
 
 def _converted(name: str, value: object, wanted: Any) -> Any:
@@ -127,9 +128,4 @@ def _converted(name: str, value: object, wanted: Any) -> Any:
     try:
         return msgspec.convert(value, wanted, strict=False)
     except msgspec.ValidationError as error:
-        raise BadRequest(f"{name}: {_plain(error)}") from error
-
-
-def _plain(error: Exception) -> str:
-    """The message of the decoder, which names the field, in our typography."""
-    return str(error).replace(" - at `$.", ", at `").replace(" - at `$", ", at `").replace("`", "")
+        raise BadRequest(f"{name}: {plain(error)}") from error

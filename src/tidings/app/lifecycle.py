@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import gc
 import logging
@@ -10,17 +11,23 @@ import os
 import signal
 import socket
 import sys
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Sequence
+from functools import partial
 from types import FrameType
+from typing import Any, cast
 
 import uvicorn
+from starlette.types import ASGIApp
 
 from tidings.app.renewal import Certificate
 from tidings.app.settings import Settings
 from tidings.app.tidings import Tidings
 from tidings.errors import SettingsError
 from tidings.gateway.admission import TrustedProxies
+from tidings.gateway.transports import encryption
+from tidings.gateway.transports.http import Doorkeeper, HttpProtocol, HttpTerms
 from tidings.gateway.transports.uvicorn import WebSocketProtocol
+from tidings.hooks import Hooks
 from tidings.observability.lines import Line
 from tidings.version import __version__
 
@@ -42,14 +49,15 @@ BACKLOG = 4096
 class Server(uvicorn.Server):
     """uvicorn's server with our way of stopping: the first signal drains and exits with 0, the second exits at once.
 
-    `on_ready` is called once connections are accepted. Running it raises `SettingsError` and, when the broker is away,
-    `BrokerUnavailable`.
+    It listens on the sockets of `bind_all`, in their order. `on_ready` is called once connections are accepted. Running
+    it raises `SettingsError` and, when the broker is away, `BrokerUnavailable`.
     """
 
     signals: tuple[signal.Signals, ...] = SIGNALS
 
     def __init__(self, hub: Tidings, on_ready: Callable[[], None]) -> None:
         super().__init__(config(hub, hub.settings))
+        self._internal = internal_config(hub, hub.settings)
         self._hub = hub
         self._on_ready = on_ready
         self._has_terminal = has_terminal()
@@ -82,10 +90,26 @@ class Server(uvicorn.Server):
         self._hub.renewal.own(Certificate(self.config.ssl) if self.config.ssl else None)
         # uvicorn would start it as well, and make a traceback of a broker that is away.
         await self._hub.start()
-        await super().startup(sockets)
+        await super().startup(sockets=[])
+        self.servers += [
+            await self._listen(bound, one)
+            for bound, one in zip(sockets or (), (self.config, self._internal), strict=False)
+        ]
         _collect_less()
         LOGGER.info(Line("started", {"version": __version__, "pid": os.getpid()}))
         self._on_ready()
+
+    async def _listen(self, bound: socket.socket, config: uvicorn.Config) -> asyncio.Server:
+        """As uvicorn does, with a bound on the time that a TLS handshake may take."""
+        loop = asyncio.get_running_loop()
+        protocol = cast("Callable[..., asyncio.Protocol]", config.http_protocol_class)
+        return await loop.create_server(
+            lambda: protocol(config=config, server_state=self.server_state, app_state=self.lifespan.state, _loop=loop),
+            sock=bound,
+            ssl=config.ssl,
+            ssl_handshake_timeout=self._hub.settings.server.handshake_timeout if config.ssl else None,
+            backlog=config.backlog,
+        )
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         LOGGER.info(Line("stopping", {"connections": len(self.server_state.connections)}))
@@ -121,49 +145,92 @@ def open_many_files() -> None:
     LOGGER.debug(Line("file limit", {"files": most}))
 
 
-def bind(host: str, port: int) -> socket.socket:
+def bind(host: str, port: int, *, internal: bool = False) -> socket.socket:
     """A listening address, or one sentence about why not. Raises `SettingsError`."""
+    key, flag = ("internal_", "[server] internal_port") if internal else ("", "--port")
     try:
         (family, kind, protocol, _, address), *_ = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
         bound = socket.socket(family, kind, protocol)
         bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         bound.bind(address)
     except socket.gaierror as error:
-        raise SettingsError(f'[server] host = "{host}" is not an address of this machine.') from error
+        raise SettingsError(f'[server] {key}host = "{host}" is not an address of this machine.') from error
     except PermissionError as error:
-        raise SettingsError(f"[server] port = {port} may only be used by root; choose one above 1023.") from error
+        raise SettingsError(f"[server] {key}port = {port} may only be used by root; choose one above 1023.") from error
     except OSError as error:
-        raise SettingsError(f"cannot listen on {host}:{port}: {error.strerror}; choose another --port.") from error
+        raise SettingsError(f"cannot listen on {host}:{port}: {error.strerror}; choose another {flag}.") from error
     return bound
 
 
-def serve(hub: Tidings, bound: socket.socket, on_ready: Callable[[], None]) -> None:
-    """Serve until a signal comes, then send everybody away and return. Raises as `Server` does."""
+def bind_all(settings: Settings) -> list[socket.socket]:
+    """The address of the clients, and that of back ends and operators where they have their own.
+
+    Raises `SettingsError`.
+    """
+    server = settings.server
+    public = bind(server.host, server.port)
+    if not server.is_divided:
+        return [public]
+    try:
+        return [public, bind(*server.internal_address, internal=True)]
+    except SettingsError:
+        public.close()
+        raise
+
+
+def serve(hub: Tidings, bound: Sequence[socket.socket], on_ready: Callable[[], None]) -> None:
+    """Serve on what `bind_all` has bound until a signal comes, then send everybody away and return.
+
+    Raises as `Server` does.
+    """
     open_many_files()
-    Server(hub, on_ready).run(sockets=[bound])
+    Server(hub, on_ready).run(sockets=[*bound])
 
 
 def config(hub: Tidings, settings: Settings) -> uvicorn.Config:
     """How uvicorn is to host the hub. Raises `SettingsError` where the certificate cannot be used."""
     server = settings.server
-    uvicorn_config = uvicorn.Config(
-        hub,
-        ws=WebSocketProtocol,
-        ws_per_message_deflate=False,
-        ws_max_size=settings.client.message_limit_bytes,
+    uvicorn_config = _config(
+        hub.public if server.is_divided else hub,
+        settings,
+        hub.hooks,
         lifespan="on",
-        log_config=None,
-        access_log=False,
-        backlog=BACKLOG,
-        proxy_headers=True,
-        forwarded_allow_ips=TrustedProxies(server.trusted_proxies).entries,
         ssl_certfile=server.tls_certificate or None,
         ssl_keyfile=server.tls_key or None,
-        timeout_graceful_shutdown=math.ceil(server.drain_timeout + GOODBYE),
-        server_header=False,
     )
     try:
         uvicorn_config.load()
     except OSError as error:
         raise SettingsError(f"[server] tls_certificate and tls_key cannot be used: {error}.") from error
+    if uvicorn_config.ssl is not None:
+        encryption.harden(uvicorn_config.ssl)
     return uvicorn_config
+
+
+def internal_config(hub: Tidings, settings: Settings) -> uvicorn.Config:
+    """How it is to host what back ends and operators use, where that has its own address: without TLS."""
+    uvicorn_config = _config(hub.internal, settings, hub.hooks, lifespan="off")
+    uvicorn_config.load()
+    return uvicorn_config
+
+
+def _config(app: ASGIApp, settings: Settings, hooks: Hooks, **own: Any) -> uvicorn.Config:
+    server = settings.server
+    terms = HttpTerms(server.handshake_timeout, server.request_timeout)
+    # uvicorn calls it, and looks for no more than an attribute that it may lack.
+    protocol = cast("type[HttpProtocol]", partial(HttpProtocol, doorkeeper=Doorkeeper(terms, hooks)))
+    return uvicorn.Config(
+        app,
+        http=protocol,
+        ws=WebSocketProtocol,
+        ws_per_message_deflate=False,
+        ws_max_size=settings.client.message_limit_bytes,
+        log_config=None,
+        access_log=False,
+        backlog=BACKLOG,
+        proxy_headers=True,
+        forwarded_allow_ips=TrustedProxies(server.trusted_proxies).entries,
+        timeout_graceful_shutdown=math.ceil(server.drain_timeout + GOODBYE),
+        server_header=False,
+        **own,
+    )

@@ -12,19 +12,22 @@ from tidings.app.endpoint import EchoEndpoint, WebSocketEndpoint
 from tidings.app.settings import Settings
 from tidings.errors import BrokerUnavailable
 from tidings.gateway.node import Node
-from tidings.hooks import Hooks
 from tidings.observability import health, metrics
 from tidings.version import __version__
 
 
-def routes(
-    node: Node, settings: Settings, hooks: Hooks, counted: metrics.Metrics, *, api_key: Callable[[], str]
-) -> Iterator[BaseRoute]:
-    """`api_key` returns the key of the HTTP API, which may change."""
+def clients(node: Node, settings: Settings) -> Iterator[BaseRoute]:
+    """What clients are served."""
     terms = build.terms(settings)
     yield WebSocketRoute("/connection/websocket", WebSocketEndpoint(node, terms))
     if settings.diagnostics.echo:
         yield WebSocketRoute("/connection/echo", EchoEndpoint(terms))
+
+
+def operators(
+    node: Node, settings: Settings, counted: metrics.Metrics, *, api_key: Callable[[], str]
+) -> Iterator[BaseRoute]:
+    """What back ends and operators are served, perhaps on an address of their own. `api_key` returns the key."""
     yield from api.routes(
         node,
         key=api_key,
@@ -33,6 +36,10 @@ def routes(
         rate=settings.limits.rate("api_requests"),
     )
     yield metrics.route(counted)
+
+
+def everybody(node: Node) -> Iterator[BaseRoute]:
+    """What load balancers ask, on every address."""
     yield from health.routes({"node": partial(_stays, node), "broker": partial(_reaches_broker, node)}, __version__)
 
 

@@ -9,10 +9,10 @@ from pathlib import Path
 from typing import Any, Self, TypeVar
 
 from starlette.routing import BaseRoute, Router
-from starlette.types import Receive, Scope, Send
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 from tidings import events
-from tidings.app import build, capabilities
+from tidings.app import build, capabilities, routes
 from tidings.app.application import ChannelHandlers, HandledApplication
 from tidings.app.handlers import Function, Handler
 from tidings.app.patterns import Pattern
@@ -20,10 +20,11 @@ from tidings.app.publishing import publish
 from tidings.app.renewal import Renewal
 from tidings.app.renewal.differences import Change
 from tidings.app.replies import SubscribeReply
-from tidings.app.routes import routes
 from tidings.app.settings import Settings
+from tidings.app.webhooks import Webhooks
 from tidings.brokers.base import Guard, Page
 from tidings.channels import names
+from tidings.channels.namespaces import Namespaces
 from tidings.clock import Clock, SystemClock
 from tidings.errors import BrokerUnavailable, Disconnect
 from tidings.gateway.admission import TrustedProxies
@@ -72,8 +73,10 @@ class Tidings:
     ) -> None:
         self.settings = _settings(settings, broker)
         self.hooks = hooks or Hooks()
-        self._application = HandledApplication()
         clock = clock or SystemClock()
+        namespaces = Namespaces(self.settings.channels, self.settings.namespaces)
+        self._webhooks = Webhooks(self.settings, namespaces, self.hooks, clock)
+        self._application = HandledApplication(self._webhooks.application)
         self._broker = build.broker(self.settings, clock)
         self._trust = build.trust(self.settings, self.hooks, clock)
         self._tracing = build.tracing(self.settings)
@@ -86,7 +89,9 @@ class Tidings:
             version=__version__,
             verifier=self._trust,
             tracer=self._tracing.tracer if self._tracing else None,
+            namespaces=namespaces,
         )
+        self._webhooks.attend(self.node)
         self.renewal = Renewal(self.settings, self._trust, self.hooks, self._take)
         self.metrics = Metrics(__version__, users=lambda: len(self.node.users), channels=self.node.hub.channels)
         self.hooks.listen(self.metrics)
@@ -94,10 +99,17 @@ class Tidings:
         if self._tracing is not None:
             self.hooks.listen(self._tracing.tracer)
             self.metrics.spans = self._tracing.counts
-        own = routes(self.node, self.settings, self.hooks, self.metrics, api_key=lambda: self.settings.api.secret)
-        served = [*own, *extra_routes]
         self._proxies = TrustedProxies(self.settings.server.trusted_proxies)
-        self._router = Router(served, lifespan=self.lifespan)
+        clients = [*routes.clients(self.node, self.settings), *routes.everybody(self.node)]
+        operators = [
+            *routes.operators(self.node, self.settings, self.metrics, api_key=lambda: self.settings.api.secret),
+            *extra_routes,
+        ]
+        self._router = Router([*clients, *operators], lifespan=self.lifespan)
+        self.public: ASGIApp = Router(clients, lifespan=self.lifespan)
+        """What clients are served, for an address where back ends and operators are not."""
+        self.internal: ASGIApp = Router([*operators, *routes.everybody(self.node)])
+        """What back ends and operators are served, for an address where clients are not."""
 
     def __repr__(self) -> str:
         return f"<Tidings with {self.node!r}>"
@@ -112,11 +124,14 @@ class Tidings:
 
     async def stop(self) -> None:
         """Send all clients away, finish what was begun, and let the broker go. A hub does not start again."""
-        await self.renewal.stop()
-        await self._trust.stop()
-        await self.node.stop()
-        if self._tracing is not None:
-            await self._tracing.stop()
+        try:
+            await self.node.stop()
+        finally:
+            await self._webhooks.stop()
+            await self.renewal.stop()
+            await self._trust.stop()
+            if self._tracing is not None:
+                await self._tracing.stop()
 
     async def reload(self, settings: Settings | Mapping[str, Any] | Path | str | None = None) -> Change:
         """Read the settings anew from where they came, or take the given ones; keys count at once.
@@ -127,7 +142,7 @@ class Tidings:
 
         Raises `SettingsError`, and then nothing has changed.
         """
-        given = settings if settings is None or isinstance(settings, Settings) else _settings(settings, None)
+        given = None if settings is None else await asyncio.to_thread(_settings, settings, None)
         return await self.renewal.reload(given)
 
     def _take(self, settings: Settings) -> None:
@@ -188,7 +203,7 @@ class Tidings:
 
         Raises `SettingsError`, also for what the broker cannot do.
         """
-        checked = build.channel_options(name, options)
+        checked = build.channel_options(name, options, self.settings.proxy)
         capabilities.check_namespace(name, checked, self._broker, capabilities.broker_name(self.settings))
         self.node.policy.namespaces.define(name, checked)
 

@@ -103,6 +103,10 @@ class Breaker:
         if self._failures >= self._threshold:
             self._until = now + self._pause()
 
+    def abandoned(self) -> None:
+        """An attempt was given up, and says nothing: another one may tell."""
+        self._trying = False
+
     def _pause(self) -> float:
         doublings = min(self._failures - self._threshold, DOUBLINGS)
         return self._draw() * min(self._cap, self._base * 2.0**doublings)

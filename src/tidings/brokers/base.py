@@ -126,8 +126,9 @@ class Broker(Protocol):
     async def publish(self, channel: str, publication: Publication, *, guard: Guard = NO_GUARD) -> Accepted:
         """Send to all nodes without keeping anything. Returns once the backend has it.
 
-        The broker sets the publication's `time`; its offset stays 0. A guard's `version` is not looked at. A guard with
-        an `idempotency_key` raises `NotAvailable` unless the broker `RecognisesRepetition`.
+        The broker sets the publication's `time`; its offset stays 0. Everything else arrives as it is, the `trace`
+        included. A guard's `version` is not looked at. A guard with an `idempotency_key` raises `NotAvailable` unless
+        the broker `RecognisesRepetition`.
         """
 
     async def publish_join(self, channel: str, info: ClientInfo) -> None:

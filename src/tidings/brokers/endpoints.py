@@ -28,6 +28,8 @@ class Tls(Struct, frozen=True):
         """Raises `SettingsError` for files that cannot be used."""
         try:
             context = ssl.create_default_context(cafile=self.ca_certificates or None)
+            # Python's own default, which the machine's settings for OpenSSL could lower.
+            context.minimum_version = ssl.TLSVersion.TLSv1_2
             if self.certificate:
                 context.load_cert_chain(self.certificate, self.key or None)
         except OSError as error:

@@ -100,9 +100,11 @@ class ChannelOptions(Struct, frozen=True, dict=True, forbid_unknown_fields=True)
     delta_publish: bool = False
     allowed_delta_types: tuple[str, ...] = ()
     allow_tags_filter: bool = False
+
     subscribe_proxy: bool = False
     publish_proxy: bool = False
     sub_refresh_proxy: bool = False
+    state_proxy: bool = False
 
     @cached_property
     def retention(self) -> Retention | None:

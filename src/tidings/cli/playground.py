@@ -37,9 +37,13 @@ NAMESPACE = {
 
 
 def additions(settings: Settings) -> dict[str, Any]:
-    """The settings that a demo needs on top of what is set. Raises `SettingsError` for an address others can reach."""
+    """The settings that a demo needs on top of what is set. Raises `SettingsError` where others could reach it."""
     if not _is_loopback(settings.server.host):
         raise SettingsError("--demo lets everybody in and so listens on this machine only; leave out --host.")
+    if settings.server.is_divided:
+        raise SettingsError(
+            "--demo serves everything on one address; leave out [server] internal_host and internal_port."
+        )
     added: dict[str, Any] = {"channels": {"namespaces": {"demo": NAMESPACE}}}
     if not settings.auth.hmac_secret.get_secret_value():
         added["auth"] = {"hmac_secret": secrets.token_urlsafe(32)}

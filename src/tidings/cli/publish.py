@@ -29,7 +29,7 @@ def publish(
     Prints the position in the channel's stream, {} in a channel without history.
     """
     settings = Settings.load(config)
-    base = url.rstrip("/") or settings.server.url()
+    base = url.rstrip("/") or settings.server.internal_url()
     key = key or settings.api.secret
     if not key:
         raise SettingsError("there is no API key; give --key, or set [api] key.")
@@ -41,8 +41,15 @@ def publish(
     except (httpx2.InvalidURL, httpx2.UnsupportedProtocol) as error:
         raise SettingsError(f"{base} is not an address; write http://host:port.") from error
     except httpx2.HTTPError as error:
-        raise TidingsError(f"no answer from {base}: {str(error).rstrip('.')}.", temporary=True) from error
+        raise TidingsError(f"no answer from {base}: {str(error).rstrip('.')}. {_hint(url)}", temporary=True) from error
     print(json.dumps(_result(response, base)))
+
+
+def _hint(url: str) -> str:
+    """What to look at when nobody answers. The port is often another one than that of the settings."""
+    if url:
+        return "Is the server running, and is this its port?"
+    return "If it runs elsewhere, or on another port, give --url http://host:port, as `tidings serve` prints it."
 
 
 def _result(response: httpx2.Response, base: str) -> object:

@@ -38,14 +38,16 @@ def serve(
     if demo:
         settings = Settings.load(config, overrides={**flags, **playground.additions(settings)})
     logs.configure(settings.log.format, settings.log.level)
-    bound = lifecycle.bind(settings.server.host, settings.server.port)
-    base = settings.server.url(bound.getsockname()[1])
+    bound = lifecycle.bind_all(settings)
+    base = settings.server.url(bound[0].getsockname()[1])
+
+    internal = settings.server.internal_url(bound[-1].getsockname()[1])
 
     def make_hub(settings: Settings) -> Tidings:
         return Tidings(settings=settings, extra_routes=playground.page(settings, base) if demo else ())
 
     def on_ready() -> None:
-        _welcome(settings, base, demo=demo)
+        _welcome(settings, base, internal, demo=demo)
 
     if settings.server.workers > 1:
         several.serve(settings, make_hub, bound, on_ready)
@@ -53,9 +55,11 @@ def serve(
         lifecycle.serve(make_hub(settings), bound, on_ready)
 
 
-def _welcome(settings: Settings, base: str, *, demo: bool) -> None:
+def _welcome(settings: Settings, base: str, internal: str, *, demo: bool) -> None:
     console = Console(highlight=False)
     console.print(f"[bold]Tidings {__version__}[/bold] is listening on {base}")
+    if internal != base:
+        console.print(f"Back ends and operators find the API, metrics and health on {internal}", soft_wrap=True)
     if demo:
         console.print(f"\nOpen [bold cyan]{base}[/bold cyan] in a browser or two, then publish from a terminal:\n")
         # One physical line at any width, so that it can be pasted.

@@ -11,7 +11,7 @@ from typing import Protocol
 
 from tidings.errors import MethodNotFound
 from tidings.gateway.client import Client
-from tidings.gateway.grants import ConnectionGrant, SubscriptionGrant
+from tidings.gateway.grants import ConnectionGrant, PublicationGrant, Renewal, SubscriptionGrant
 from tidings.gateway.session.policy import Handlers
 from tidings.wire.centrifuge.messages import ConnectRequest
 
@@ -24,11 +24,20 @@ class Application(Handlers, Protocol):
     ) -> ConnectionGrant | None:
         """Decide who this is. `grant` is what the token says; None, returned, lets nobody in."""
 
+    def note(self, client: Client, request: ConnectRequest) -> None:
+        """See the connect command of a client about which somebody else decides."""
+
     async def subscribe(self, client: Client, channel: str, data: bytes) -> SubscriptionGrant:
         """Decide about a subscription. Called only for channels that `handles_subscribe`."""
 
-    async def publish(self, client: Client, channel: str, data: bytes) -> bytes:
+    async def publish(self, client: Client, channel: str, data: bytes) -> PublicationGrant:
         """Decide about a publication, and return what shall be published."""
+
+    async def refresh(self, client: Client) -> Renewal:
+        """Decide about a connection that is due to end. Called only where it `handles_refresh`, beside other calls."""
+
+    async def sub_refresh(self, client: Client, channel: str) -> Renewal:
+        """The same for a subscription. Called only for channels that it `handles_sub_refresh`."""
 
     async def call(self, client: Client, method: str, data: bytes) -> bytes:
         """Answer an rpc. Raises `MethodNotFound`."""
@@ -67,6 +76,12 @@ class NoApplication:
     def handles_message(self) -> bool:
         return False
 
+    def handles_refresh(self) -> bool:
+        return False
+
+    def handles_sub_refresh(self, channel: str) -> bool:
+        return False
+
     def hears_ends(self) -> bool:
         return False
 
@@ -78,11 +93,19 @@ class NoApplication:
     ) -> ConnectionGrant | None:
         return grant
 
+    def note(self, client: Client, request: ConnectRequest) -> None: ...
+
     async def subscribe(self, client: Client, channel: str, data: bytes) -> SubscriptionGrant:
         return SubscriptionGrant()
 
-    async def publish(self, client: Client, channel: str, data: bytes) -> bytes:
-        return data
+    async def publish(self, client: Client, channel: str, data: bytes) -> PublicationGrant:
+        return PublicationGrant(data)
+
+    async def refresh(self, client: Client) -> Renewal:
+        return Renewal(expired=True)
+
+    async def sub_refresh(self, client: Client, channel: str) -> Renewal:
+        return Renewal(expired=True)
 
     async def call(self, client: Client, method: str, data: bytes) -> bytes:
         raise MethodNotFound

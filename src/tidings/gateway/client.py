@@ -5,8 +5,10 @@ from __future__ import annotations
 from typing import Any, Protocol
 
 import msgspec
+from msgspec import Struct
 
 from tidings.errors import Disconnect
+from tidings.gateway.fanout import Encoding
 from tidings.gateway.transports.handshake import Handshake
 from tidings.wire import payloads
 
@@ -16,6 +18,7 @@ class Line(Protocol):
 
     client_id: str
     handshake: Handshake | None
+    encoding: Encoding
 
     @property
     def user(self) -> str: ...
@@ -27,6 +30,9 @@ class Line(Protocol):
     def meta(self) -> bytes: ...
 
     @property
+    def transport(self) -> str: ...
+
+    @property
     def channels(self) -> list[str]: ...
 
     def push(self, data: bytes) -> None: ...
@@ -34,6 +40,16 @@ class Line(Protocol):
     def unsubscribe(self, channel: str) -> None: ...
 
     def disconnect(self, code: int, reason: str) -> None: ...
+
+
+class Particulars(Struct, frozen=True):
+    """Which connection it is, as endpoints of the application are told. `meta` is as it came, encoded."""
+
+    client: str
+    user: str
+    transport: str
+    protocol: str
+    meta: bytes
 
 
 class Client:
@@ -96,6 +112,12 @@ class Client:
         """
         ended = Disconnect(code, reason)
         self._line.disconnect(ended.code, ended.reason)
+
+
+def particulars(client: Client) -> Particulars:
+    """Which connection a client is, in one value."""
+    line = client._line
+    return Particulars(line.client_id, line.user, line.transport, line.encoding.codec.name, line.meta)
 
 
 def _decoded(data: bytes) -> Any:

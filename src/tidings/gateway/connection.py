@@ -24,7 +24,7 @@ from tidings.gateway.premises import Premises
 from tidings.gateway.session import Session
 from tidings.gateway.session.opening import wish
 from tidings.gateway.session.state import Phase
-from tidings.gateway.session.steps import Ask, Close, Effect, Leave, Ping, Question, Send
+from tidings.gateway.session.steps import Ask, AskRenewal, Close, Effect, Leave, Ping, Question, Renew, Send
 from tidings.gateway.traced import commands
 from tidings.gateway.transports.base import Transport
 from tidings.gateway.transports.handshake import Handshake
@@ -107,6 +107,10 @@ class Connection:
     @property
     def meta(self) -> bytes:
         return self._session.state.meta
+
+    @property
+    def transport(self) -> str:
+        return self._transport.name
 
     @property
     def is_connected(self) -> bool:
@@ -264,6 +268,8 @@ class Connection:
                     replies.append(codec.encode(reply))
                 case Ask(asked):
                     question = asked
+                case AskRenewal(renewal):
+                    self._start(self._renew(renewal))
                 case Ping():
                     self._ping(replies)
                 case Leave(channel, options, info, code):
@@ -294,6 +300,11 @@ class Connection:
             premises.registry.depart(self.client_id)
         if not premises.application.sees_clients():
             self.handshake = None
+
+    async def _renew(self, question: Renew) -> None:
+        """Ask beside everything else that is under way: whatever it takes, commands and pings go on."""
+        answer = await desk.answer(question, self, self._premises)
+        self._perform(self._session.renewed(question.channel, answer, self._now()))
 
     def _catch_up(self) -> None:
         if self._postponed is not None and self.is_connected:
@@ -354,8 +365,8 @@ class Connection:
         task.add_done_callback(self._premises.tasks.discard)
 
     def _tell(self, handler: Callable[..., Coroutine[Any, Any, None]], *facts: object) -> None:
-        """Let the application know, in its own time."""
-        if self._premises.application.hears_ends():
+        """Let the application know, in its own time, of clients that it has let in."""
+        if self._premises.application.hears_ends() and self._session.state.connected:
             self._premises.notices.add(self.client_id, partial(self._notify, handler, *facts))
 
     async def _notify(self, handler: Callable[..., Coroutine[Any, Any, None]], *facts: object) -> None:

@@ -22,6 +22,7 @@ from tidings.gateway.session.steps import (
     Question,
     ReadHistory,
     ReadPresence,
+    Renew,
     Review,
 )
 
@@ -71,14 +72,17 @@ async def _ask(question: Question, asker: A, premises: Premises[A]) -> object:
             return await application.subscribe(asker.client, channel, data)
         case Review(channel, data):
             return await application.publish(asker.client, channel, data)
-        case Publish(channel, publication):
-            return await hub.publish(channel, publication)
+        case Publish(channel, publication, guard, skip_history):
+            return await hub.publish(channel, publication, guard=guard, skip_history=skip_history)
         case ReadPresence(channel):
             return await hub.presence(channel)
         case CountPresence(channel):
             return await hub.presence_stats(channel)
         case ReadHistory(channel, since, limit, reverse):
             return await hub.history(channel, since=since, limit=limit, reverse=reverse)
+        case Renew(channel):
+            client = asker.client
+            return await (application.sub_refresh(client, channel) if channel else application.refresh(client))
         case Call(method, data):
             return await application.call(asker.client, method, data)
         case Deliver(data):

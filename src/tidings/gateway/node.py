@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import random
 import uuid
-from collections.abc import Collection
+from collections.abc import Awaitable, Callable, Collection
 from contextlib import suppress
 
 from msgspec import Struct
@@ -103,6 +103,8 @@ class Node:
             on_message=self.neighbours.on_message,
             on_resumed=self._resumed,
         )
+        self.farewells: list[Callable[[], Awaitable[None]]] = []
+        """What is to be done when nobody is here any more, and the other nodes can still be spoken to."""
         self._lease = lease
         self._limits = limits
         self._allowed_origins = allowed_origins
@@ -170,6 +172,8 @@ class Node:
         with suppress(TimeoutError):
             await asyncio.wait_for(self._premises.notices.wait_idle(), self._hearing)
         await self._premises.notices.stop()
+        for farewell in self.farewells:
+            await farewell()
         self._premises.alarms.stop()
         await self._premises.registry.stop()
         await self.orders.wait_idle()

@@ -125,6 +125,7 @@ class Sender(SpanExporter):
         if not self._is_over:
             self._is_over = True
             self._inner.shutdown()
+            self._quiet.end()
 
     def _complain(self) -> None:
         if time.monotonic() >= self._spoke + SILENCE:
@@ -167,6 +168,11 @@ class _Quiet(logging.Filter):
 
     def __exit__(self, *exc_info: object) -> None:
         self._thread = 0
+
+    def end(self) -> None:
+        """Leave the loggers as they were."""
+        for name in NOISY:
+            logging.getLogger(name).removeFilter(self)
 
     def filter(self, record: logging.LogRecord) -> bool:
         if record.thread != self._thread:

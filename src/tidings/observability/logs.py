@@ -31,10 +31,11 @@ from tidings.wire.centrifuge import codes
 LOGGER = logging.getLogger("tidings")
 
 OTHERS: Mapping[str, int] = {"debug": INFO, "info": WARNING, "warning": WARNING, "error": ERROR}
-"""What is taken from libraries at each level of ours. uvicorn and websockets write lines about every connection at
-info, and at debug every frame, with the tokens in it."""
+"""What is taken from libraries at each level of ours."""
 
 SERVERS = ("uvicorn", "uvicorn.error", "uvicorn.access", "websockets")
+"""Libraries of which only warnings are taken: at info they say of every start, stop and connection what is said by our
+own facts, and at debug every frame, with the tokens in it."""
 
 
 def configure(format: Literal["auto", "human", "json"], level: str, stream: TextIO | None = None) -> None:
@@ -58,7 +59,7 @@ def configure(format: Literal["auto", "human", "json"], level: str, stream: Text
         logger.handlers.clear()
         logger.propagate = True
         # Not left to the parent: uvicorn looks at the level of this very logger.
-        logger.setLevel(OTHERS[level])
+        logger.setLevel(max(OTHERS[level], WARNING))
 
 
 ENDS: Mapping[int, tuple[int, str]] = {
@@ -110,6 +111,10 @@ class LogListener:
             events.KeysUnreachable: self._missed_keys,
             events.SettingsReloaded: self._reloaded,
             events.SettingsRefused: self._refused_settings,
+            events.WebhookEnded: self._called_webhook,
+            events.WebhookAway: self._left_alone,
+            events.WebhookResumed: self._works_again,
+            events.NoticesDropped: self._not_told,
         }
 
     def __call__(self, fact: Fact) -> None:
@@ -185,6 +190,21 @@ class LogListener:
 
     def _refused_settings(self, fact: events.SettingsRefused) -> None:
         LOGGER.error(Line("settings not reloaded, all stays as it was", {"reason": fact.reason}))
+
+    def _called_webhook(self, fact: events.WebhookEnded) -> None:
+        if fact.why:
+            self._write(WARNING, "webhook failed", fact, (fact.event, fact.outcome))
+        else:
+            self._routine(fact)
+
+    def _left_alone(self, fact: events.WebhookAway) -> None:
+        self._write(WARNING, "webhook left alone", fact, fact.event)
+
+    def _works_again(self, fact: events.WebhookResumed) -> None:
+        self._write(INFO, "webhook works again", fact, fact.event)
+
+    def _not_told(self, fact: events.NoticesDropped) -> None:
+        self._write(WARNING, "webhook notices dropped", fact, (fact.event, fact.reason))
 
     def _routine(self, fact: Fact) -> None:
         if LOGGER.isEnabledFor(DEBUG):

@@ -24,6 +24,7 @@ from tidings.events import Fact
 from tidings.observability import sums
 from tidings.observability.measures import Measures
 from tidings.observability.sums import Reading
+from tidings.observability.webhooks import WebhookCounts
 from tidings.wire.centrifuge import codes
 
 OTHER = "other"
@@ -107,6 +108,7 @@ class Metrics:
             events.KeysUnreachable: self._missed_keys,
             events.SettingsReloaded: self._reloaded,
             events.SettingsRefused: self._refused_settings,
+            **WebhookCounts(measures).facts,
         }
 
     def _begin_at_zero(self) -> None:

@@ -25,8 +25,8 @@ def test_a_request():
 @pytest.mark.parametrize(
     ("body", "message"),
     [
-        (b"{}", "Object missing required field `channel`"),
-        (b'{"channel":1}', "Expected `str`, got `int` - at `$.channel`"),
+        (b"{}", "Object missing required field channel"),
+        (b'{"channel":1}', "Expected str, got int, at channel"),
     ],
 )
 def test_an_object_of_another_shape(body, message):
@@ -43,8 +43,8 @@ def test_an_object_of_another_shape(body, message):
         (b"channel=news", "not JSON: JSON is malformed: invalid character (byte 0)"),
         (b'{"channel":1, oops', "not JSON: JSON is malformed: object keys must be strings (byte 14)"),
         (b'{"channel":"a"}{}', "not JSON: JSON is malformed: trailing characters (byte 16)"),
-        (b"[]", "not a JSON object: Expected `object`, got `array`"),
-        (b"null", "not a JSON object: Expected `object`, got `null`"),
+        (b"[]", "not a JSON object: Expected object, got array"),
+        (b"null", "not a JSON object: Expected object, got null"),
         (b'{"channel":' + b"[" * DEEP + b"]" * DEEP + b"}", "nested too deeply"),
         (b'{"future":' + b"[" * DEEP + b"]" * DEEP + b"}", "nested too deeply"),
     ],

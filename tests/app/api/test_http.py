@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tidings.app.api import description
 from tidings.app.api.http import BODY_LIMIT_BYTES, STATUSES
 from tidings.app.api.requests import REQUESTS
 from tidings.errors import TidingsError
@@ -51,6 +52,14 @@ async def test_no_key_is_set(open_site):
         assert (await site.request("POST", "/api/info", [b"{}"])).status == 200
 
 
+async def test_the_description_is_served_without_the_key(site):
+    """It holds no secret."""
+    reply = await site.request("GET", description.PATH)
+    assert (reply.status, reply.headers[b"content-type"]) == (200, b"application/json")
+    assert json.loads(reply.body) == description.described()
+    assert KEY[1] not in reply.body
+
+
 # What is read.
 
 
@@ -63,7 +72,7 @@ async def test_only_post(site, path, method):
 
 async def test_unknown_method(site):
     reply = await site.post("/api/connections", b"{}")
-    assert (reply.status, reply.body) == (404, b"The API has no method connections.")
+    assert (reply.status, reply.body) == (404, b"The API has no method of this name.")
 
 
 @pytest.mark.parametrize("path", ["/api/publish", "/api/info", "/api/batch", "/api"])
@@ -72,7 +81,7 @@ async def test_unknown_method(site):
     [
         (b"", b"The body is not JSON: Input data was truncated."),
         (b"{]", b"The body is not JSON: JSON is malformed: object keys must be strings (byte 1)."),
-        (b"[]", b"The body is not a JSON object: Expected `object`, got `array`."),
+        (b"[]", b"The body is not a JSON object: Expected object, got array."),
         (b'{"data":"\xff"}', b"The body is not UTF-8: invalid start byte at byte 9."),
         (b'{"data":%s}' % (b"[" * 100_000), b"The body is nested too deeply."),
     ],
@@ -120,8 +129,8 @@ FAILURES = [
     ("publish", b'{"channel":"nowhere:a","data":1}', 404, b'{"code":102,"message":"unknown channel"}'),
     ("rpc", b'{"method":"unknown"}', 404, b'{"code":104,"message":"method not found"}'),
     ("publish", b'{"channel":"news"}', 400, b'{"code":107,"message":"data is missing"}'),
-    ("presence", b"{}", 400, b'{"code":107,"message":"Object missing required field `channel`"}'),
-    ("batch", b"{}", 400, b'{"code":107,"message":"Object missing required field `commands`"}'),
+    ("presence", b"{}", 400, b'{"code":107,"message":"Object missing required field channel"}'),
+    ("batch", b"{}", 400, b'{"code":107,"message":"Object missing required field commands"}'),
     ("presence", b'{"channel":"news"}', 400, b'{"code":108,"message":"not available"}'),
     (
         "history",
@@ -179,12 +188,12 @@ async def test_another_error_mode_is_none(site):
             b'{"method":"presence","params":{"channel":"nowhere:a"}}',
             b'{"error":{"code":102,"message":"unknown channel"}}',
         ),
-        (b'{"method":"presence"}', b'{"error":{"code":107,"message":"Object missing required field `channel`"}}'),
+        (b'{"method":"presence"}', b'{"error":{"code":107,"message":"Object missing required field channel"}}'),
         (b'{"method":"connections"}', b'{"error":{"code":104,"message":"method not found"}}'),
-        (b'{"params":{}}', b'{"error":{"code":107,"message":"Object missing required field `method`"}}'),
+        (b'{"params":{}}', b'{"error":{"code":107,"message":"Object missing required field method"}}'),
         (
             b'{"method":"info","params":[]}',
-            b'{"error":{"code":107,"message":"params: not a JSON object: Expected `object`, got `array`"}}',
+            b'{"error":{"code":107,"message":"params: not a JSON object: Expected object, got array"}}',
         ),
     ],
 )

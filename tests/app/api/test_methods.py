@@ -103,16 +103,16 @@ async def test_publish_ignores_what_it_does_not_know(site):
 @pytest.mark.parametrize(
     ("body", "code", "message"),
     [
-        (b'{"data":1}', 107, "Object missing required field `channel`"),
-        (b'{"channel":"","data":1}', 107, "Expected `str` of length >= 1 - at `$.channel`"),
-        (b'{"channel":null,"data":1}', 107, "Expected `str`, got `null` - at `$.channel`"),
-        (b'{"channel":"a","data":1,"tags":{"a":1}}', 107, "Expected `str`, got `int` - at `$.tags[...]`"),
-        (b'{"channel":"a","data":1,"version":-1}', 107, "Expected `int` >= 0 - at `$.version`"),
+        (b'{"data":1}', 107, "Object missing required field channel"),
+        (b'{"channel":"","data":1}', 107, "Expected str of length >= 1, at channel"),
+        (b'{"channel":null,"data":1}', 107, "Expected str, got null, at channel"),
+        (b'{"channel":"a","data":1,"tags":{"a":1}}', 107, "Expected str, got int, at tags[...]"),
+        (b'{"channel":"a","data":1,"version":-1}', 107, "Expected int >= 0, at version"),
         (b'{"channel":"a","data":1,"version":18446744073709551616}', 107, "version: more than 64 bits"),
         (
             b'{"channel":"a","data":1,"skip_history":"no"}',
             107,
-            "Expected `bool | null`, got `str` - at `$.skip_history`",
+            "Expected bool | null, got str, at skip_history",
         ),
         (b'{"channel":"a"}', 107, "data is missing"),
         (b'{"channel":"a","b64data":"*"}', 107, "b64data: not base64"),
@@ -174,9 +174,9 @@ async def test_broadcast_to_many(site):
 @pytest.mark.parametrize(
     ("body", "message"),
     [
-        (b'{"data":1}', "Object missing required field `channels`"),
-        (b'{"channels":[],"data":1}', "Expected `array` of length >= 1 - at `$.channels`"),
-        (b'{"channels":[1],"data":1}', "Expected `str`, got `int` - at `$.channels[0]`"),
+        (b'{"data":1}', "Object missing required field channels"),
+        (b'{"channels":[],"data":1}', "Expected array of length >= 1, at channels"),
+        (b'{"channels":[1],"data":1}', "Expected str, got int, at channels[0]"),
         (b'{"channels":["a"],"b64data":"*"}', "b64data: not base64"),
     ],
 )
@@ -270,15 +270,15 @@ async def test_subscribe_twice(site):
 @pytest.mark.parametrize(
     ("body", "code", "message"),
     [
-        (b'{"channel":"news"}', 107, "Object missing required field `user`"),
-        (b'{"user":"42"}', 107, "Object missing required field `channel`"),
-        (b'{"user":42,"channel":"news"}', 107, "Expected `str`, got `int` - at `$.user`"),
+        (b'{"channel":"news"}', 107, "Object missing required field user"),
+        (b'{"user":"42"}', 107, "Object missing required field channel"),
+        (b'{"user":42,"channel":"news"}', 107, "Expected str, got int, at user"),
         (b'{"user":"42","channel":"news","b64info":"*"}', 107, "b64info: not base64"),
-        (b'{"user":"42","channel":"news","expire_at":-1}', 107, "Expected `float` >= 0.0 - at `$.expire_at`"),
+        (b'{"user":"42","channel":"news","expire_at":-1}', 107, "Expected float >= 0.0, at expire_at"),
         (
             b'{"user":"42","channel":"news","expire_at":1e300}',
             107,
-            "Expected `float` <= 4294967296.0 - at `$.expire_at`",
+            "Expected float <= 4294967296.0, at expire_at",
         ),
         (
             b'{"user":"42","channel":"news","recover_since":{"offset":18446744073709551616}}',
@@ -288,7 +288,7 @@ async def test_subscribe_twice(site):
         (
             b'{"user":"42","channel":"news","override":{"presence":true}}',
             107,
-            "Expected `object | null`, got `bool` - at `$.override[...]`",
+            "Expected object | null, got bool, at override[...]",
         ),
         ('{"user":"42","channel":"é"}'.encode(), 107, "channel: a name has 1 to 255 printable ASCII characters"),
         (b'{"user":"42","channel":"nowhere:a"}', 102, "unknown channel"),
@@ -331,8 +331,8 @@ async def test_unsubscribe_nobody(site):
 @pytest.mark.parametrize(
     ("body", "code", "message"),
     [
-        (b'{"channel":"news"}', 107, "Object missing required field `user`"),
-        (b'{"user":"42"}', 107, "Object missing required field `channel`"),
+        (b'{"channel":"news"}', 107, "Object missing required field user"),
+        (b'{"user":"42"}', 107, "Object missing required field channel"),
         (b'{"user":"42","channel":"nowhere:a"}', 102, "unknown channel"),
     ],
 )
@@ -371,10 +371,10 @@ async def test_disconnect_all_but_some(site):
 @pytest.mark.parametrize(
     ("body", "message"),
     [
-        (b"{}", "Object missing required field `user`"),
-        (b'{"user":"42","disconnect":{}}', "Object missing required field `code` - at `$.disconnect`"),
-        (b'{"user":"42","disconnect":{"code":2999}}', "Expected `int` >= 3000 - at `$.disconnect.code`"),
-        (b'{"user":"42","disconnect":{"code":5000}}', "Expected `int` <= 4999 - at `$.disconnect.code`"),
+        (b"{}", "Object missing required field user"),
+        (b'{"user":"42","disconnect":{}}', "Object missing required field code, at disconnect"),
+        (b'{"user":"42","disconnect":{"code":2999}}', "Expected int >= 3000, at disconnect.code"),
+        (b'{"user":"42","disconnect":{"code":5000}}', "Expected int <= 4999, at disconnect.code"),
         (
             b'{"user":"42","disconnect":{"code":4000,"reason":"%s"}}' % (b"a" * 124),
             "disconnect.reason: longer than 123 bytes",
@@ -437,8 +437,8 @@ async def test_refresh_nobody(site):
 @pytest.mark.parametrize(
     ("body", "message"),
     [
-        (b"{}", "Object missing required field `user`"),
-        (b'{"user":"42","expire_at":"soon"}', "Expected `float | null`, got `str` - at `$.expire_at`"),
+        (b"{}", "Object missing required field user"),
+        (b'{"user":"42","expire_at":"soon"}', "Expected float | null, got str, at expire_at"),
         (b'{"user":"42","b64info":"*"}', "b64info: not base64"),
     ],
 )
@@ -543,9 +543,9 @@ async def test_history_remove(site):
 @pytest.mark.parametrize(
     ("body", "code", "message"),
     [
-        (b"{}", 107, "Object missing required field `channel`"),
-        (b'{"channel":""}', 107, "Expected `str` of length >= 1 - at `$.channel`"),
-        (b'{"channel":["a"]}', 107, "Expected `str`, got `array` - at `$.channel`"),
+        (b"{}", 107, "Object missing required field channel"),
+        (b'{"channel":""}', 107, "Expected str of length >= 1, at channel"),
+        (b'{"channel":["a"]}', 107, "Expected str, got array, at channel"),
         (b'{"channel":"nowhere:a"}', 102, "unknown channel"),
         (b'{"channel":"news"}', 108, "not available"),
     ],
@@ -558,10 +558,10 @@ async def test_a_channel_has_to_be_told(site, method, body, code, message):
 @pytest.mark.parametrize(
     ("body", "message"),
     [
-        (b'{"channel":"kept:a","limit":2147483648}', "Expected `int` <= 2147483647 - at `$.limit`"),
-        (b'{"channel":"kept:a","since":{"offset":-1}}', "Expected `int` >= 0 - at `$.since.offset`"),
+        (b'{"channel":"kept:a","limit":2147483648}', "Expected int <= 2147483647, at limit"),
+        (b'{"channel":"kept:a","since":{"offset":-1}}', "Expected int >= 0, at since.offset"),
         (b'{"channel":"kept:a","since":{"offset":18446744073709551616}}', "since.offset: more than 64 bits"),
-        (b'{"channel":"kept:a","reverse":1}', "Expected `bool | null`, got `int` - at `$.reverse`"),
+        (b'{"channel":"kept:a","reverse":1}', "Expected bool | null, got int, at reverse"),
     ],
 )
 async def test_history_refuses(site, body, message):
@@ -595,8 +595,8 @@ async def test_channels(site, body, expected):
 @pytest.mark.parametrize(
     ("body", "message"),
     [
-        (b'{"pattern":1}', "Expected `str | null`, got `int` - at `$.pattern`"),
-        (b'{"pattern":"%s"}' % (b"*a" * 600), "Expected `str` of length <= 1024 - at `$.pattern`"),
+        (b'{"pattern":1}', "Expected str | null, got int, at pattern"),
+        (b'{"pattern":"%s"}' % (b"*a" * 600), "Expected str of length <= 1024, at pattern"),
     ],
 )
 async def test_channels_refuses(site, body, message):
@@ -661,8 +661,8 @@ async def test_rpc_without_parameters_or_data(site):
 @pytest.mark.parametrize(
     ("body", "code", "message"),
     [
-        (b"{}", 107, "Object missing required field `method`"),
-        (b'{"method":""}', 107, "Expected `str` of length >= 1 - at `$.method`"),
+        (b"{}", 107, "Object missing required field method"),
+        (b'{"method":""}', 107, "Expected str of length >= 1, at method"),
         (b'{"method":"unknown"}', 104, "method not found"),
     ],
 )

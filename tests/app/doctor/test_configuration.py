@@ -77,6 +77,12 @@ def test_without_encryption() -> None:
     assert found(server__host="0.0.0.0")["TLS"][0] is Level.WARNING
 
 
+def test_an_internal_address_for_others() -> None:
+    """It has no TLS."""
+    assert found(server__internal_host="10.0.0.1")["internal address"][0] is Level.WARNING
+    assert found(server__internal_port=9000) == {}
+
+
 @pytest.mark.parametrize("trusted", ["*", "0.0.0.0/0", "::/0"])
 def test_everybody_a_trusted_proxy(trusted: str) -> None:
     assert found(server__trusted_proxies=[trusted])["proxies"][0] is Level.PROBLEM

@@ -79,9 +79,39 @@ SCHEMES = (
             '[server] trusted_proxies holds addresses and networks, such as "10.0.0.0/8", and "10.0.0.1/8" is neither; '
             'its network is "10.0.0.0/8".',
         ),
+        *(
+            (
+                f"[proxy.connect]\nendpoint = '{endpoint}'",
+                '[proxy.connect] endpoint must be an address such as "https://app.example.com/path".',
+            )
+            for endpoint in (
+                "app.example",
+                "ftp://a.example",
+                "http://",
+                "http://a:99999",
+                "http://a b/",
+                "http://[::1",
+            )
+        ),
         (
-            "[proxy.connect]\nendpoint = 'http://a.example'",
-            "[proxy.connect] endpoint must stay empty, because this version asks no proxies.",
+            "[proxy.rpc]\nhttp_headers = ['Cookie', 'a b']",
+            '[proxy.rpc] http_headers holds "a b", which is no name of a header.',
+        ),
+        (
+            "[proxy.rpc]\nhttp_headers = ['Content-Length']",
+            '[proxy.rpc] http_headers holds "Content-Length", which is never passed on.',
+        ),
+        (
+            "[proxy.rpc]\nendpoint = 'http://a.example'\nca_file = 'a.pem'",
+            "[proxy.rpc] ca_file needs an endpoint that begins with https://.",
+        ),
+        (
+            "[channels]\nsubscribe_proxy = true",
+            "[channels] subscribe_proxy needs an endpoint; set [proxy.subscribe] endpoint.",
+        ),
+        (
+            "[proxy.publish]\nendpoint = 'http://a.example'\n[channels.namespaces.chat]\nstate_proxy = true",
+            "[channels.namespaces.chat] state_proxy needs an endpoint; set [proxy.state] endpoint.",
         ),
         (
             "[channels.namespaces.c]",
@@ -134,6 +164,8 @@ def test_refused(text: str, sentence: str) -> None:
         "[client]\nping_interval = 0",
         "[client]\nallowed_origins = ['*', 'https://*.example.com']",
         "[channels.namespaces.'a.b-c_9']",
+        "[proxy.publish]\nendpoint = 'http://[::1]:80/x?y=z'\n[channels.namespaces.chat]\npublish_proxy = true",
+        "[proxy.rpc]\nendpoint = 'https://a.example'\nca_file = 'a.pem'\nhttp_headers = ['Cookie', 'x-real-ip']",
         "[channels]\nhistory_size = 1\nhistory_ttl = 1\nforce_recovery = true",
     ],
 )

@@ -33,6 +33,18 @@ SIGNER = {
     "claims": {"user": "sub", "info": "info", "meta": "meta", "channels": "channels"},
     "issuers": {},
 }
+ENDPOINT: dict[str, Any] = {
+    "endpoint": "",
+    "timeout": 1.0,
+    "http_headers": [],
+    "emulated_headers": True,
+    "secret": "",
+    "ca_file": "",
+    "concurrency": 64,
+}
+ASKED = {"queue_limit": 1024, "answer_limit_bytes": 65536, "binary": False}
+TOLD = {"concurrency": 8, "queue_limit": 50000, "queue_limit_bytes": 16777216, "flush_timeout": 5.0}
+
 DEFAULTS = {
     "server": {
         "host": "127.0.0.1",
@@ -42,6 +54,10 @@ DEFAULTS = {
         "tls_certificate": "",
         "tls_key": "",
         "trusted_proxies": ["127.0.0.1"],
+        "internal_host": "",
+        "internal_port": 0,
+        "handshake_timeout": 10.0,
+        "request_timeout": 60.0,
     },
     "broker": {
         "url": "memory://",
@@ -77,8 +93,9 @@ DEFAULTS = {
         "api_requests": "",
     },
     "proxy": {
-        event: {"endpoint": "", "timeout": 1.0, "http_headers": []}
-        for event in ("connect", "refresh", "subscribe", "publish", "sub_refresh", "rpc", "disconnect", "unsubscribe")
+        **dict.fromkeys(("connect", "refresh", "subscribe", "publish", "sub_refresh", "rpc"), ENDPOINT | ASKED),
+        **dict.fromkeys(("disconnect", "unsubscribe"), ENDPOINT | TOLD),
+        "state": ENDPOINT | TOLD | {"debounce": 1.0},
     },
     "log": {"format": "auto", "level": "info"},
     "tracing": {"enabled": False, "sample_ratio": 1.0, "endpoint": "", "service_name": ""},
@@ -148,6 +165,8 @@ def test_channels() -> None:
         allowed_delta_types = ["fossil"]
         subscribe_proxy = true
         [channels.namespaces."a.b-c_D2"]
+        [proxy.subscribe]
+        endpoint = "http://app.example/subscribe"
         """
     )
     assert settings.channels == ChannelOptions(presence=True, history_size=5, history_ttl=60.0)
@@ -270,6 +289,16 @@ def test_secrets_are_masked() -> None:
     assert "secret@" not in str(shown)
 
 
+def test_secrets_of_endpoints_are_masked() -> None:
+    """What signs the calls, and the password in an address."""
+    endpoint = {"endpoint": "https://user:five%20secret@app.example/x", "secret": "six secret"}
+    settings = Settings.of({"proxy": {"connect": endpoint, "state": endpoint}})
+    shown = settings.shown()["proxy"]["connect"]
+    assert (shown["endpoint"], shown["secret"]) == ("https://user:**********@app.example/x", "**********")
+    assert "secret'" not in repr(settings) and "five" not in repr(settings)
+    assert settings.proxy.state.terms["secret"] == "six secret"
+
+
 @pytest.mark.parametrize(
     ("url", "shown"),
     [
@@ -288,9 +317,9 @@ def test_passwords_in_urls(url: str, shown: str) -> None:
 
 def test_a_password_of_the_collector_is_masked() -> None:
     """Better places for it are the standard variables; where it is in the address all the same, it is not shown."""
-    settings = Settings.of({"tracing.endpoint": "https://user:hidden@h/otlp"})
+    settings = Settings.of({"tracing.endpoint": "https://user:hunter2@h/otlp"})
     assert settings.shown()["tracing"]["endpoint"] == "https://user:**********@h/otlp"
-    assert "hidden" not in repr(settings)
+    assert "hunter2" not in repr(settings)
 
 
 @pytest.mark.parametrize("ratio", ["-0.1", "1.1", "true", "nan"])

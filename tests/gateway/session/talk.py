@@ -78,6 +78,12 @@ class Decides(NoApplication):
     def handles_message(self) -> bool:
         return "message" in self.kinds
 
+    def handles_refresh(self) -> bool:
+        return "refresh" in self.kinds
+
+    def handles_sub_refresh(self, channel: str) -> bool:
+        return "sub_refresh" in self.kinds
+
 
 class Talk:
     """A session and the rest of the world. Questions are answered at once, unless they are to be `held`."""

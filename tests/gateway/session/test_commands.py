@@ -5,8 +5,9 @@ from __future__ import annotations
 import pytest
 from tests.gateway.session.talk import Talk
 
-from tidings.brokers.base import Page
+from tidings.brokers.base import Guard, Page
 from tidings.errors import MethodNotFound, TidingsError
+from tidings.gateway.grants import PublicationGrant
 from tidings.gateway.session.steps import (
     Call,
     CountPresence,
@@ -62,9 +63,11 @@ class TestPublish:
 
     def test_the_application_may_change_it(self) -> None:
         talk = Talk("publish").connect()
-        talk.answers[Review] = lambda _: b'"better"'
+        talk.answers[Review] = lambda _: PublicationGrant(b'"better"', {"by": "42"}, Guard("once"), skip_history=True)
         talk.say('{"id":3,"publish":{"channel":"shut:a","data":"bad"}}')
-        assert talk.asked_for(Publish).publication.data == b'"better"'
+        asked = talk.asked_for(Publish)
+        assert (asked.publication.data, asked.publication.tags) == (b'"better"', {"by": "42"})
+        assert (asked.guard, asked.skip_history) == (Guard("once"), True)
 
     def test_the_application_may_refuse_with_a_code_of_its_own(self) -> None:
         talk = Talk("publish").connect().subscribe("open:a")

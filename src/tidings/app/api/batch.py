@@ -18,6 +18,7 @@ from tidings.app.api.bodies import decode
 from tidings.app.api.methods import GROUP, Api, failure, side_by_side
 from tidings.app.api.requests import REQUESTS
 from tidings.app.api.results import Error, Result
+from tidings.app.wording import plain
 from tidings.errors import BadRequest, MethodNotFound, TooManyRequests
 
 Command = defstruct(
@@ -26,7 +27,7 @@ Command = defstruct(
 """One field for each method, of which the first that is there counts."""
 
 
-class _Batch(Struct, frozen=True):
+class BatchRequest(Struct, frozen=True):
     commands: list[Command]  # type: ignore[valid-type]  # made at run time, from the table of methods
     parallel: bool | None = None
 
@@ -44,7 +45,7 @@ class BatchResult(Struct, frozen=True):
 
 _TOO_MANY = failure(TooManyRequests())
 
-_BATCH = Decoder(_Batch)
+_BATCH = Decoder(BatchRequest)
 _LOOSE_BATCH = Decoder(_LooseBatch)
 _COMMAND = Decoder(Command)
 
@@ -86,7 +87,7 @@ def _read_command(body: Raw) -> Any:
     try:
         return _COMMAND.decode(body)
     except (msgspec.ValidationError, RecursionError) as error:
-        return failure(BadRequest(str(error)))
+        return failure(BadRequest(plain(error)))
 
 
 async def _reply(api: Api, command: Any) -> Mapping[str, Result | Error]:

@@ -10,6 +10,7 @@ from msgspec import Raw, Struct
 from msgspec.json import Decoder
 
 from tidings.app.api.requests import REQUESTS, Request
+from tidings.app.wording import plain
 from tidings.errors import BadRequest
 
 T = TypeVar("T")
@@ -58,14 +59,14 @@ def decode(decoder: Decoder[T], body: bytes | Raw) -> T:
     except msgspec.ValidationError as error:
         # The decoder stops at the first surprise; what follows it may be no JSON at all.
         _require_object(body)
-        raise BadRequest(str(error)) from error
+        raise BadRequest(plain(error)) from error
 
 
 def _require_object(body: bytes | Raw) -> None:
     try:
         _read(_OBJECT, body)
     except msgspec.ValidationError as error:
-        raise NotJson(f"not a JSON object: {error}") from error
+        raise NotJson(f"not a JSON object: {plain(error)}") from error
 
 
 def _read(decoder: Decoder[T], body: bytes | Raw) -> T:

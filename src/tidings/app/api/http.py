@@ -11,7 +11,7 @@ from starlette.requests import ClientDisconnect
 from starlette.routing import BaseRoute, Route
 from starlette.types import Receive, Scope, Send
 
-from tidings.app.api import batch
+from tidings.app.api import batch, description
 from tidings.app.api.bodies import LEGACY, METHODS, NotJson, decode, require_utf8
 from tidings.app.api.gate import Gate
 from tidings.app.api.methods import Api, Handler, failure
@@ -51,6 +51,8 @@ def routes(
 ) -> list[BaseRoute]:
     """`/api/<method>` for every method and for `batch`, and `/api` for clients that name the method in the body.
 
+    `/api/openapi.json` describes them, to everybody.
+
     `key` is what back ends must send; with an empty one nobody is let in, unless the API is `insecure`. `error_mode` is
     "" or "transport"; requests can ask for the latter by themselves. `rpc` answers the methods of the API's `rpc`.
     `name` is what `info` calls this node, by default the name of its host. `rate` is how often one address may ask.
@@ -60,18 +62,21 @@ def routes(
     methods = Methods(Api(node, rpc=rpc, name=name or socket.gethostname()), pace)
     doors = {"/api": methods.named, "/api/batch": methods.batch, "/api/{method}": methods.single}
     return [
-        Route(
-            path,
-            Endpoint(
-                gate,
-                answer,
-                Watch(node.policy, node.clock, BATCH if answer == methods.batch else ""),
-                transport_errors=error_mode == TRANSPORT,
-                pace=pace,
-            ),
-            methods=["POST"],
-        )
-        for path, answer in doors.items()
+        Route(description.PATH, description.Document(), methods=["GET"]),
+        *(
+            Route(
+                path,
+                Endpoint(
+                    gate,
+                    answer,
+                    Watch(node.policy, node.clock, BATCH if answer == methods.batch else ""),
+                    transport_errors=error_mode == TRANSPORT,
+                    pace=pace,
+                ),
+                methods=["POST"],
+            )
+            for path, answer in doors.items()
+        ),
     ]
 
 
@@ -88,7 +93,7 @@ class Methods:
     async def single(self, scope: Scope, body: bytes) -> object:
         method = scope["path_params"]["method"]
         if method not in METHODS:
-            raise HttpRefusal(404, f"The API has no method {method}.")
+            raise HttpRefusal(404, "The API has no method of this name.")
         return await self._call(method, body)
 
     async def batch(self, scope: Scope, body: bytes) -> object:

@@ -24,7 +24,7 @@ HMAC_BYTES = 32
 
 def judge(settings: Settings) -> Iterator[Finding]:
     """All findings about the settings alone."""
-    for part in (_tokens, _api, _secrets, _openness, _origins, _encryption, _proxies, _pings):
+    for part in (_tokens, _api, _secrets, _openness, _origins, _encryption, _internal, _proxies, _pings):
         for level, subject, text in part(settings):
             yield Finding(level, WHERE, subject, text)
 
@@ -124,6 +124,18 @@ def _encryption(settings: Settings) -> Judging:
         f"host = {server.host} is reached from other machines without TLS: tokens can be read on the way. Set "
         "tls_certificate and tls_key, or listen on 127.0.0.1 behind a proxy that has them.",
     )
+
+
+def _internal(settings: Settings) -> Judging:
+    server = settings.server
+    host, _ = server.internal_address
+    if server.is_divided and not is_loopback(host):
+        yield (
+            Level.WARNING,
+            "internal address",
+            f"internal_host = {host} is reached from other machines without TLS: the API key can be read on the way. "
+            "Keep it on a network that you trust, or on 127.0.0.1 behind a proxy that has TLS.",
+        )
 
 
 def _proxies(settings: Settings) -> Judging:

@@ -93,8 +93,9 @@ def _way(settings: Settings, base: str) -> roundtrip.Way | None:
     if not settings.client.personal_channel and auth.subscriptions is not None:
         return None
     claims = {name: value for name, value in (("aud", auth.audience), ("iss", auth.issuer)) if value}
+    api_base = settings.server.internal_url() if settings.server.is_divided else base
     return roundtrip.Way(
-        base=base, api=base, hmac_secret=secret, api_key=api.secret, user_claim=user_claim, claims=claims
+        base=base, api=api_base, hmac_secret=secret, api_key=api.secret, user_claim=user_claim, claims=claims
     )
 
 

@@ -36,7 +36,11 @@ class Signer(Section):
     rsa_public_key: str = Field(default="", description="PEM text, for RS256, RS384, RS512.")
     ecdsa_public_key: str = Field(default="", description="PEM text, for ES256, ES384 or ES512, as its curve has it.")
     eddsa_public_key: str = Field(default="", description="PEM text, for EdDSA.")
-    jwks_url: str = Field(default="", description="Where the issuer publishes its keys: https://…/jwks.json.")
+    jwks_url: str = Field(
+        default="",
+        repr=False,  # may have a key of the issuer's in it
+        description="Where the issuer publishes its keys: https://…/jwks.json.",
+    )
     jwks_ttl: Duration = Field(default=3600.0, description="How long these are good, if the issuer does not say less.")
     audience: str = Field(default="", description="What tokens must have as their aud, if anything.")
     issuer: str = Field(default="", description="What tokens must have as their iss, if anything.")

@@ -46,9 +46,10 @@ DESCRIPTIONS = {
     "delta_publish": "Send differences to subscribers that take them. Not in this version.",
     "allowed_delta_types": "Which kinds of differences clients may ask for. Not in this version.",
     "allow_tags_filter": "Let clients filter by tags. Not in this version.",
-    "subscribe_proxy": "Ask [proxy.subscribe] about subscriptions. Not in this version.",
-    "publish_proxy": "Ask [proxy.publish] about publications. Not in this version.",
-    "sub_refresh_proxy": "Ask [proxy.sub_refresh] about renewals. Not in this version.",
+    "subscribe_proxy": "Ask [proxy.subscribe] about subscriptions.",
+    "publish_proxy": "Ask [proxy.publish] about publications.",
+    "sub_refresh_proxy": "Ask [proxy.sub_refresh] about renewals.",
+    "state_proxy": "Tell [proxy.state] when the first subscriber comes and the last goes.",
 }
 
 _TYPES: dict[Any, Any] = {int: Count, float: Seconds, tuple[str, ...]: Words}

@@ -9,6 +9,7 @@ import re
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from ipaddress import ip_network
+from urllib.parse import urlsplit
 
 from tidings.app.settings.complaints import given, heading
 from tidings.app.settings.layers import Place
@@ -17,6 +18,7 @@ from tidings.channels.options import ChannelOptions
 from tidings.errors import SettingsError
 from tidings.gateway.admission import TrustedProxies
 from tidings.gateway.origins import EVERYONE
+from tidings.gateway.webhooks import headers
 
 Objection = tuple[Place, str]
 
@@ -25,6 +27,7 @@ REDIS = ("redis", "rediss", "redis+sentinel", "rediss+sentinel", "redis+cluster"
 SCHEMES = (IN_PROCESS, *REDIS, "nats", "tls")
 DELTA_TYPES = ("fossil",)
 NAMESPACE = re.compile(r"[-a-zA-Z0-9_.]{2,}")
+HEADER = re.compile(r"[-!#$%&'*+.^_`|~0-9A-Za-z]+")
 
 
 def check_server(server: Server, broker: Broker) -> Iterator[Objection]:
@@ -38,6 +41,8 @@ def check_server(server: Server, broker: Broker) -> Iterator[Objection]:
             TrustedProxies([entry])
         except ValueError:
             yield _objection(("server", "trusted_proxies"), _no_proxy(entry))
+    if server.is_divided and server.port and server.internal_address == (server.host, server.port):
+        yield _objection(("server", "internal_port"), f"= {server.port} is that of the clients; choose another one")
     for one, other in (("tls_certificate", "tls_key"), ("tls_key", "tls_certificate")):
         if getattr(server, one) and not getattr(server, other):
             yield _objection(("server", one), f"needs {other}; set both or neither")
@@ -86,8 +91,24 @@ def check_tracing(tracing: Tracing) -> Iterator[Objection]:
 
 def check_proxies(proxies: Proxies) -> Iterator[Objection]:
     for event, proxy in proxies:
-        if proxy.endpoint:
-            yield _objection(("proxy", event, "endpoint"), "must stay empty, because this version asks no proxies")
+        if proxy.endpoint and not _is_http(proxy.endpoint):
+            # Not the address itself: it may hold a password.
+            yield _objection(("proxy", event, "endpoint"), 'must be an address such as "https://app.example.com/path"')
+        for name in proxy.http_headers:
+            if not HEADER.fullmatch(name):
+                yield _objection(("proxy", event, "http_headers"), f"holds {given(name)}, which is no name of a header")
+            elif not headers.may_be_passed(name):
+                yield _objection(("proxy", event, "http_headers"), f"holds {given(name)}, which is never passed on")
+        if proxy.ca_file and not proxy.endpoint.startswith("https:"):
+            yield _objection(("proxy", event, "ca_file"), "needs an endpoint that begins with https://")
+
+
+def check_proxied(place: Place, options: ChannelOptions, proxies: Proxies) -> Iterator[Objection]:
+    """A namespace may only ask an endpoint that there is."""
+    for event in ("subscribe", "publish", "sub_refresh", "state"):
+        option = f"{event}_proxy"
+        if getattr(options, option) and not getattr(proxies, event).endpoint:
+            yield _objection((*place, option), f"needs an endpoint; set [proxy.{event}] endpoint")
 
 
 def check_namespaces(namespaces: Mapping[str, ChannelOptions]) -> Iterator[Objection]:
@@ -123,3 +144,12 @@ def _objection(place: Place, fault: str) -> Objection:
 def _scheme(url: str) -> str:
     scheme, separator, _ = url.partition("://")
     return scheme if separator else ""
+
+
+def _is_http(url: str) -> bool:
+    try:
+        parts = urlsplit(url)
+        is_plain = url.isprintable() and " " not in url
+        return parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0 and is_plain
+    except ValueError:  # a port that is none, half an IPv6 address
+        return False

@@ -6,15 +6,22 @@ A value comes from a TOML file with a type of its own, or as text from the envir
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from typing import Annotated, Any
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+
+from tidings.app.settings import masking
 
 
 class Section(BaseModel):
     """A table of the settings file. Keys that it does not have are refused."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+
+    def __repr_args__(self) -> Iterator[tuple[str | None, Any]]:
+        """What a traceback or a log may show of it."""
+        return ((name, masking.shown(value)) for name, value in super().__repr_args__())
 
 
 def _number(value: Any) -> Any:

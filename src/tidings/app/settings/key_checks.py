@@ -59,7 +59,7 @@ def _check_issuers(section: str, signers: Signers) -> Iterator[Objection]:
         if not NAME.fullmatch(place[-1]):
             yield place, f'{heading(place[:-1])} {given(place[-1])} is not a name of letters, digits, "-" or "_".'
         if not signer.issuer:
-            yield _objection((*place, "issuer"), "must say what its tokens have as their iss")
+            yield place, f"{heading(place)} issuer must say what its tokens have as their iss."
         elif signer.issuer in seen:
             yield _objection(
                 (*place, "issuer"), f"= {given(signer.issuer)} is there twice; whose keys count would be open"

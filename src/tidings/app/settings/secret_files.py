@@ -60,6 +60,8 @@ def _secret(path: Path, where: str) -> str:
         raise SettingsError(f"{where}: {path} cannot be read: {error.strerror}.") from error
     except UnicodeDecodeError as error:
         raise SettingsError(f"{where}: {path} cannot be read: it is not UTF-8 text.") from error
+    except ValueError as error:
+        raise SettingsError(f"{where}: that is not the name of a file.") from error
     if not text:
         raise SettingsError(f"{where}: {path} is empty.")
     return text

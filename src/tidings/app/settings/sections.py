@@ -6,7 +6,7 @@ The lines of meaning are also the comments of the template that `tidings config 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import Field, SecretStr
 
@@ -28,12 +28,35 @@ class Server(Section):
     tls_certificate: str = Field(default="", description="A file with the certificates in PEM; empty for no TLS.")
     tls_key: str = Field(default="", description="A file with its private key in PEM.")
     trusted_proxies: Words = Field(default=("127.0.0.1",), description="Whose word on the client's address is taken.")
+    internal_host: str = Field(default="", description="An address for API, metrics and operators alone, without TLS.")
+    internal_port: Annotated[Count, Field(le=65535)] = Field(
+        default=0, description="Its port. Both empty: one for all."
+    )
+    handshake_timeout: Duration = Field(default=10.0, description="For a TLS handshake, and for the head of a request.")
+    request_timeout: Duration = Field(default=60.0, description="For the body of a request, and reading its answer.")
 
     def url(self, port: int | None = None) -> str:
         """Where it is found; `port` is the one that is taken where the settings leave it open."""
-        scheme = "https" if self.tls_certificate else "http"
-        host = f"[{self.host}]" if ":" in self.host else self.host
-        return f"{scheme}://{host}:{port or self.port}"
+        return _url("https" if self.tls_certificate else "http", self.host, port or self.port)
+
+    @property
+    def is_divided(self) -> bool:
+        """Whether back ends and operators have an address of their own."""
+        return bool(self.internal_host or self.internal_port)
+
+    @property
+    def internal_address(self) -> tuple[str, int]:
+        """That address, where there is one."""
+        return self.internal_host or "127.0.0.1", self.internal_port
+
+    def internal_url(self, port: int | None = None) -> str:
+        """Where back ends find the API: there, or with everything else. `port` is as in `url`."""
+        host, own = self.internal_address
+        return _url("http", host, port or own) if self.is_divided else self.url(port)
+
+
+def _url(scheme: str, host: str, port: int) -> str:
+    return f"{scheme}://{f'[{host}]' if ':' in host else host}:{port}"
 
 
 class Broker(Section):
@@ -99,19 +122,57 @@ class Limits(Section):
         return Rate.parse(text) if text else None
 
 
-class Proxy(Section):
+class Endpoint(Section):
     """An endpoint of the application."""
 
-    endpoint: str = Field(default="", description="Where to ask; empty for nobody.")
+    endpoint: str = Field(
+        default="",
+        repr=False,  # may hold a password
+        description="An http:// or https:// address; empty for nobody.",
+    )
     timeout: Duration = Field(default=1.0, description="How long the answer may take.")
     http_headers: Words = Field(default=(), description="Headers of the client to pass on.")
+    emulated_headers: bool = Field(default=True, description="Take these from connect commands, too.")
+    secret: SecretStr = Field(default=NO_SECRET, description="What calls are signed with; empty for no signature.")
+    ca_file: str = Field(default="", description="Whose certificates to trust, in PEM; empty for the system's.")
+    concurrency: Amount = Field(default=64, description="Calls under way at a time.")
+
+    @property
+    def terms(self) -> dict[str, Any]:
+        """The section as the gateway takes it, the secret in plain text."""
+        values = self.model_dump()
+        return {**values, "url": values.pop("endpoint"), "secret": self.secret.get_secret_value()}
+
+
+class Proxy(Endpoint):
+    """One that is asked."""
+
+    queue_limit: Count = Field(default=1024, description="Calls that may wait for their turn; further ones fail.")
+    answer_limit_bytes: Amount = Field(default=65536, description="The largest answer that is read.")
+    binary: bool = Field(default=False, description="Send payloads in Base64, whatever they are.")
+
+
+class Notice(Endpoint):
+    """One that is told."""
+
+    concurrency: Amount = Field(default=8, description="Calls under way at a time.")
+    queue_limit: Amount = Field(default=50000, description="What may wait; the oldest are dropped for newer ones.")
+    queue_limit_bytes: Amount = Field(default=16777216, description="The same in bytes.")
+    flush_timeout: Seconds = Field(default=5.0, description="How long stopping waits for what has not arrived.")
+
+
+class StateNotice(Notice):
+    """One that is told of channels."""
+
+    debounce: Seconds = Field(default=1.0, description="How long a channel must stay occupied, or empty, to be told.")
 
 
 NO_PROXY = Proxy()
+NO_NOTICE = Notice()
 
 
 class Proxies(Section):
-    """Endpoints of the application that are asked about an event, or told. Not in this version."""
+    """Endpoints of the application that are asked about an event, or told (docs/webhooks.md)."""
 
     connect: Proxy = NO_PROXY
     refresh: Proxy = NO_PROXY
@@ -119,8 +180,9 @@ class Proxies(Section):
     publish: Proxy = NO_PROXY
     sub_refresh: Proxy = NO_PROXY
     rpc: Proxy = NO_PROXY
-    disconnect: Proxy = NO_PROXY
-    unsubscribe: Proxy = NO_PROXY
+    disconnect: Notice = NO_NOTICE
+    unsubscribe: Notice = NO_NOTICE
+    state: StateNotice = StateNotice()
 
 
 class Log(Section):

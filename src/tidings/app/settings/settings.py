@@ -7,7 +7,6 @@ values that are known to go together, and that know how to be read `again`.
 from __future__ import annotations
 
 import os
-import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import chain
@@ -17,7 +16,7 @@ from typing import Any
 import msgspec
 from pydantic import ValidationError
 
-from tidings.app.settings import checks, complaints, key_checks
+from tidings.app.settings import checks, complaints, key_checks, masking
 from tidings.app.settings.auth import Auth
 from tidings.app.settings.channels import options
 from tidings.app.settings.fields import Section
@@ -37,8 +36,6 @@ from tidings.app.settings.sections import (
 )
 from tidings.channels.options import ChannelOptions
 from tidings.errors import SettingsError
-
-MASK = "**********"
 
 
 @dataclass(frozen=True)
@@ -99,15 +96,14 @@ class Settings:
         return cls._of([Overrides(overrides)])
 
     def shown(self) -> dict[str, Any]:
-        """The settings as the file would nest them, of plain values, with secrets and passwords masked."""
+        """The settings as the file would nest them, of plain values, with secrets masked; see `masking`."""
         sections: dict[str, Any] = {
             name: getattr(self, name).model_dump(mode="json") for name in SECTIONS if name != "channels"
         }
-        sections["broker"]["url"] = _without_password(self.broker.url)
-        sections["tracing"]["endpoint"] = _without_password(self.tracing.endpoint)
         namespaces = {name: msgspec.to_builtins(own) for name, own in self.namespaces.items()}
         sections["channels"] = {**msgspec.to_builtins(self.channels), "namespaces": namespaces}
-        return sections
+        shown: dict[str, Any] = masking.shown(sections)
+        return shown
 
     @classmethod
     def _of(cls, layers: Sequence[Layer]) -> Settings:
@@ -134,6 +130,11 @@ class Settings:
             checks.check_namespaces(self.namespaces),
             checks.check_channels(("channels",), self.channels),
             *(checks.check_channels(("channels", "namespaces", name), own) for name, own in self.namespaces.items()),
+            checks.check_proxied(("channels",), self.channels, self.proxy),
+            *(
+                checks.check_proxied(("channels", "namespaces", name), own, self.proxy)
+                for name, own in self.namespaces.items()
+            ),
         )
 
 
@@ -142,9 +143,3 @@ def _section(name: str, values: Mapping[str, Any], layers: Sequence[Layer]) -> S
         return SECTIONS[name].model_validate(values.get(name, {}))
     except ValidationError as error:
         raise complaints.invalid(name, error, layers) from None
-
-
-def _without_password(url: str) -> str:
-    """A URL that may be shown. For NATS a single word in front of the host is no user but a token."""
-    shown = re.sub(r"(?<=://)([^:/@]*):.*@", rf"\1:{MASK}@", url)
-    return re.sub(r"^((?:nats|tls)://)[^:/@]*@", rf"\1{MASK}@", shown)

@@ -25,7 +25,7 @@ import socket
 import sys
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from functools import partial
 from pathlib import Path
@@ -50,7 +50,10 @@ LONGEST = 90
 
 
 def serve(
-    settings: Settings, make_hub: Callable[[Settings], Tidings], bound: socket.socket, on_ready: Callable[[], None]
+    settings: Settings,
+    make_hub: Callable[[Settings], Tidings],
+    bound: Sequence[socket.socket],
+    on_ready: Callable[[], None],
 ) -> None:
     """Serve with as many processes as the settings say until a signal comes, then let them send everybody away.
 
@@ -83,7 +86,7 @@ class Supervisor:
         self,
         settings: Settings,
         make_hub: Callable[[Settings], Tidings],
-        bound: socket.socket,
+        bound: Sequence[socket.socket],
         on_ready: Callable[[], None],
         directory: Path,
     ) -> None:
@@ -197,7 +200,8 @@ class Supervisor:
             shutil.rmtree(self._directory, ignore_errors=True)
             os._exit(128 + number)
         self._stop_by = time.monotonic() + worker.patience(self._settings)
-        self._bound.close()
+        for bound in self._bound:
+            bound.close()
         os.close(self._our_end)
 
     def _start(self, number: int) -> None:

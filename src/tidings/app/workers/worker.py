@@ -8,7 +8,7 @@ import signal
 import socket
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from pathlib import Path
 
@@ -61,12 +61,12 @@ def node(said: bytes) -> str:
     return said.partition(NODE)[2].partition(b"\n")[0].decode()
 
 
-def work(make_hub: Callable[[], Tidings], bound: socket.socket, post: Post) -> int:
+def work(make_hub: Callable[[], Tidings], bound: Sequence[socket.socket], post: Post) -> int:
     """Serve until the supervisor lets go. Returns the exit code."""
     try:
         hub = make_hub()
         lifecycle.open_many_files()
-        _Server(hub, post).run(sockets=[bound])
+        _Server(hub, post).run(sockets=[*bound])
     except TidingsError as error:
         os.write(post.news, FAREWELL + error.message.encode())
         return 1

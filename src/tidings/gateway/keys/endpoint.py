@@ -24,9 +24,6 @@ from tidings.hooks import Hooks
 INTERVAL = 2.0
 """Seconds between two requests, however many tokens name keys that are not known."""
 
-PATIENCE = INTERVAL + 2 * TIMEOUT
-"""Seconds that a client waits at most: for the request under way, for the interval, for the next one."""
-
 EARLY = 0.1, 0.3
 """Which part of its lifetime is left when a set is fetched again; drawn, so that nodes do not all come at once."""
 
@@ -37,7 +34,8 @@ PAUSE, LONGEST_PAUSE = 1.0, 15.0
 class Endpoint:
     """See the module. `source` is the section of the settings that names it, `ttl` is in seconds.
 
-    It works once `start` was called in an event loop, and until `stop`.
+    `interval` is the least time between two requests, and `timeout` how long one may take. It works once `start` was
+    called in an event loop, and until `stop`.
     """
 
     def __init__(
@@ -48,6 +46,8 @@ class Endpoint:
         source: str,
         hooks: Hooks,
         clock: Clock,
+        interval: float = INTERVAL,
+        timeout: float = TIMEOUT,
         draw: Callable[[], float] = random.random,
     ) -> None:
         self.url = url
@@ -55,10 +55,12 @@ class Endpoint:
         self._source = source
         self._hooks = hooks
         self._clock = clock
+        self._interval = interval
+        self._timeout = timeout
         self._draw = draw
         self._keys: KeySet | None = None
         self._breaker = Breaker(base=PAUSE, cap=LONGEST_PAUSE, draw=draw)
-        self._began = -INTERVAL
+        self._began = -interval
         self._due = 0.0
         self._current: asyncio.Future[bool] | None = None
         """The outcome of the request under way."""
@@ -118,7 +120,8 @@ class Endpoint:
         self.start()
         outcome = self._awaited()
         try:
-            async with asyncio.timeout(PATIENCE):
+            # For the request under way, for the interval, for the next one.
+            async with asyncio.timeout(self._interval + 2 * self._timeout):
                 answered = await asyncio.shield(outcome)
         except TimeoutError:
             answered = False
@@ -151,7 +154,7 @@ class Endpoint:
         while True:
             self._called.clear()
             now = self._clock.now()
-            earliest = max(self._began + INTERVAL, self._breaker.deadline() or 0.0)
+            earliest = max(self._began + self._interval, self._breaker.deadline() or 0.0)
             wanted = earliest if self._next is not None else max(earliest, self._due)
             if now >= wanted:
                 return
@@ -168,7 +171,7 @@ class Endpoint:
         self._next = None
         self._breaker.attempt(self._began)
         try:
-            retrieved = await retrieve(self.url)
+            retrieved = await retrieve(self.url, timeout=self._timeout)
         except Unreachable as error:
             self._fail(str(error))
         except Exception as error:  # A defect, and none that may end the fetching.

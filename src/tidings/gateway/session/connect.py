@@ -32,6 +32,7 @@ def connect(state: State, request: ConnectRequest) -> Steps[ConnectResult]:
         raise Ended(codes.BAD_REQUEST)
     state.user, state.conn_info, state.meta = grant.user, grant.info, grant.meta
     state.expire_at, state.renewable = grant.expire_at, grant.renewable
+    state.renewed_by_server = bool(grant.expire_at) and state.policy.handlers.handles_refresh()
     try:
         kept = yield Enter(grant.user)
     except LimitExceeded as error:
@@ -41,7 +42,7 @@ def connect(state: State, request: ConnectRequest) -> Steps[ConnectResult]:
     for subscription, recovery in zip(subscriptions, opened, strict=True):
         opening.go_live(state, subscription, recovery)
     rules = state.policy.rules
-    renews = state.renewable and bool(state.expire_at)
+    renews = state.renewable and bool(state.expire_at) and not state.renewed_by_server
     return ConnectResult(
         client=state.client,
         version=state.policy.version,

@@ -39,6 +39,7 @@ def reserve(
         data=grant.data,
         expire_at=grant.expire_at,
         renewable=grant.renewable,
+        renewed_by_server=bool(grant.expire_at) and state.policy.handlers.handles_sub_refresh(channel),
     )
     state.subscriptions[channel] = subscription
     return subscription
@@ -67,7 +68,8 @@ def refuse_unrecovered(state: State, subscription: Subscription, recovery: Recov
 def result(state: State, subscription: Subscription, recovery: Recovery) -> SubscribeResult:
     """What the client is told."""
     codec, terms = state.codec, subscription.terms
-    renews = subscription.renewable and bool(subscription.expire_at) and not subscription.server_side
+    by_client = subscription.renewable and not (subscription.server_side or subscription.renewed_by_server)
+    renews = by_client and bool(subscription.expire_at)
     return SubscribeResult(
         expires=renews,
         ttl=state.ttl(subscription.expire_at) if renews else 0,

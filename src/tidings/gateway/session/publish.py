@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from tidings.channels.formats import check_client_format
 from tidings.errors import NotAvailable, PermissionDenied
+from tidings.gateway.grants import PublicationGrant
 from tidings.gateway.session.naming import options_of
 from tidings.gateway.session.permissions import may_publish
 from tidings.gateway.session.state import State
@@ -17,13 +18,13 @@ def publish(state: State, request: PublishRequest) -> Steps[PublishResult]:
     options = options_of(state, channel)
     if request.type:
         raise NotAvailable
-    data = state.codec.extract(request.data)
+    grant = PublicationGrant(state.codec.extract(request.data))
     subscription = state.subscriptions.get(channel)
     if policy.handlers.handles_publish(channel):
-        data = yield Review(channel, data)
+        grant = yield Review(channel, grant.data)
     elif not may_publish(state, channel, options):
         raise PermissionDenied
-    check_client_format(options, data)
+    check_client_format(options, grant.data)
     info = state.info(subscription.info.chan_info if subscription else b"")
-    yield Publish(channel, Publication(data, info=info))
+    yield Publish(channel, Publication(grant.data, info=info, tags=grant.tags), grant.guard, grant.skip_history)
     return PublishResult()

@@ -12,42 +12,23 @@ whatever the server decides go on. A session never raises for what a client send
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from typing import Any
 
 from tidings import events
 from tidings.channels.recovery import Recovery
 from tidings.errors import AlreadySubscribed, Disconnect, LimitExceeded, MethodNotFound, NotAvailable, TidingsError
 from tidings.gateway.grants import SubscriptionGrant
-from tidings.gateway.session import opening
-from tidings.gateway.session.calls import rpc, send
-from tidings.gateway.session.connect import connect
+from tidings.gateway.session import opening, renewal
+from tidings.gateway.session.commands import COMMANDS
 from tidings.gateway.session.heartbeat import Heartbeat
 from tidings.gateway.session.policy import Policy
-from tidings.gateway.session.publish import publish
-from tidings.gateway.session.reads import history, presence, presence_stats
-from tidings.gateway.session.refresh import refresh, sub_refresh
 from tidings.gateway.session.state import NEVER, Phase, State, Subscription
 from tidings.gateway.session.steps import Ask, Close, Effect, Ended, Leave, Open, Ping, Question, Send, Steps
-from tidings.gateway.session.subscribe import subscribe, unsubscribe
 from tidings.model import StreamPosition
 from tidings.wire.centrifuge import codes, messages
 from tidings.wire.centrifuge.codec import Codec, Inexpressible
 from tidings.wire.centrifuge.messages import Command, Error, Push, Reply
-
-COMMANDS: Mapping[type, tuple[str, Callable[[State, Any], Steps[Any]]]] = {
-    messages.ConnectRequest: ("connect", connect),
-    messages.SubscribeRequest: ("subscribe", subscribe),
-    messages.UnsubscribeRequest: ("unsubscribe", unsubscribe),
-    messages.PublishRequest: ("publish", publish),
-    messages.PresenceRequest: ("presence", presence),
-    messages.PresenceStatsRequest: ("presence_stats", presence_stats),
-    messages.HistoryRequest: ("history", history),
-    messages.SendRequest: ("send", send),
-    messages.RPCRequest: ("rpc", rpc),
-    messages.RefreshRequest: ("refresh", refresh),
-    messages.SubRefreshRequest: ("sub_refresh", sub_refresh),
-}
 
 
 class Session:
@@ -164,10 +145,12 @@ class Session:
             self._end_unconnected()
         elif self._heartbeat.is_dead(now):
             self._close(codes.NO_PONG)
-        elif now >= state.ends_at:
-            self._close(codes.CONNECTION_EXPIRED)
         else:
-            self._end_expired()
+            renewal.ask(state)
+            if now >= state.ends_at:
+                self._close(codes.CONNECTION_EXPIRED)
+            else:
+                self._end_expired()
             if state.phase is Phase.CONNECTED and self._heartbeat.ask(now):
                 state.effects.append(Ping())
         return self._effects()
@@ -175,6 +158,16 @@ class Session:
     def excuse(self, until: float) -> None:
         """The client is not being listened to until then, so that its silence is not its fault."""
         self._heartbeat.excuse(until)
+
+    def renewed(self, channel: str, answer: object, now: float) -> list[Effect]:
+        """Take the answer to an `AskRenewal`. An exception stands for a question that could not be answered."""
+        self.state.now = now
+        match renewal.take(self.state, channel, answer):
+            case messages.Disconnect() as end:
+                self._close(end)
+            case messages.Unsubscribe() as end:
+                self._end(channel, end)
+        return self._effects()
 
     # Doors in: the server.
 

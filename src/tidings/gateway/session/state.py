@@ -19,6 +19,9 @@ from tidings.wire.centrifuge.messages import Unsubscribe
 NEVER = math.inf
 TTL_LIMIT = 2**32 - 1
 
+RENEWAL_LIMIT = 60.0
+"""How long the application may take to say whether something that is due lives on, in seconds."""
+
 
 class Phase(Enum):
     """How far a connection has come."""
@@ -48,6 +51,10 @@ class Subscription(Struct):
     data: bytes = b""
     expire_at: float = 0.0
     renewable: bool = False
+    renewed_by_server: bool = False
+    """Whether the application is asked when the time has come."""
+    renewing: bool = False
+    """While it is being asked."""
     live: bool = False
     """False while it is being opened."""
     ending: Unsubscribe | None = None
@@ -57,6 +64,8 @@ class Subscription(Struct):
         """When the subscription has to end unless it is renewed."""
         if not self.expire_at:
             return NEVER
+        if self.renewed_by_server:
+            return self.expire_at + (RENEWAL_LIMIT if self.renewing else 0.0)
         return self.expire_at + (grace if self.renewable else 0.0)
 
 
@@ -77,6 +86,8 @@ class State:
         "phase",
         "policy",
         "renewable",
+        "renewed_by_server",
+        "renewing",
         "subscriptions",
         "token_channels",
         "user",
@@ -96,6 +107,9 @@ class State:
         """What belongs to the application, and is never shown to a client."""
         self.expire_at = 0.0
         self.renewable = False
+        self.renewed_by_server = False
+        """Whether the application is asked when the time has come, and the client is left in peace."""
+        self.renewing = False
         self.native_pings = native_pings
         """Whether the transport's own pings are used in place of the protocol's."""
         self.token_channels: frozenset[str] = frozenset()
@@ -132,6 +146,8 @@ class State:
         """When the connection has to end unless it is renewed."""
         if not self.expire_at:
             return NEVER
+        if self.renewed_by_server:
+            return self.expire_at + (RENEWAL_LIMIT if self.renewing else 0.0)
         return self.expire_at + (self.policy.rules.expiry_grace if self.renewable else 0.0)
 
     def ttl(self, expire_at: float) -> int:

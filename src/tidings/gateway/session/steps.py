@@ -11,6 +11,7 @@ from typing import Any, TypeVar
 
 from msgspec import Struct
 
+from tidings.brokers.base import NO_GUARD, Guard
 from tidings.channels.hub import Wish
 from tidings.channels.options import ChannelOptions
 from tidings.gateway.grants import ConnectionGrant
@@ -64,7 +65,7 @@ class Authorize(Question, frozen=True):
 
 
 class Review(Question, frozen=True):
-    """May this client publish this, and what exactly shall be published? → bytes"""
+    """May this client publish this, and what exactly shall be published? → PublicationGrant"""
 
     channel: str
     data: bytes
@@ -75,6 +76,8 @@ class Publish(Question, frozen=True):
 
     channel: str
     publication: Publication
+    guard: Guard = NO_GUARD
+    skip_history: bool = False
 
 
 class ReadPresence(Question, frozen=True):
@@ -111,6 +114,15 @@ class Deliver(Question, frozen=True):
     data: bytes
 
 
+class Renew(Question, frozen=True):
+    """May the subscription to a channel live on, or with "" the connection? → Renewal
+
+    Asked by time and not by a command, so it comes as `AskRenewal`, beside whatever else is under way.
+    """
+
+    channel: str = ""
+
+
 R = TypeVar("R")
 Steps = Generator[Question, Any, R]
 """A command on its way to a result of type R."""
@@ -143,6 +155,12 @@ class Ask(Struct, frozen=True):
     question: Question
 
 
+class AskRenewal(Struct, frozen=True):
+    """Find the answer to a `Renew`, and come back with `Session.renewed`."""
+
+    question: Renew
+
+
 class Leave(Struct, frozen=True):
     """Give up a subscription that went live. `code` is that of the unsubscribe, 0 if the client did it itself."""
 
@@ -158,4 +176,4 @@ class Close(Struct, frozen=True):
     disconnect: Disconnect
 
 
-Effect = Send | Ping | Ask | Leave | Close
+Effect = Send | Ping | Ask | AskRenewal | Leave | Close

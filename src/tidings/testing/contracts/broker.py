@@ -158,6 +158,14 @@ class BrokerContract(Contract):
         (heard,) = await node.heard(channel, 1)
         assert (heard.info, heard.tags) == (None, {})
 
+    async def test_a_trace_arrives_with_its_publication(self, node: Node, other: Node, channel: str) -> None:
+        """Another node goes on where this one was; without a trace none is made up."""
+        await other.broker.subscribe(channel)
+        await node.broker.publish(channel, Publication(b"1", trace="00-a-trace-01 with=state"))
+        await node.broker.publish(channel, Publication(b"2"))
+        heard = await other.heard(channel, 2)
+        assert [publication.trace for publication in heard] == ["00-a-trace-01 with=state", ""]
+
     async def test_the_backend_sets_the_time(self, node: Node, other: Node, channel: str) -> None:
         """In Unix seconds, whatever the publisher put there, and the same for every node."""
         await node.broker.subscribe(channel)

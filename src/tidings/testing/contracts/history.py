@@ -169,6 +169,14 @@ class HistoryContract(Contract):
 
     # What is kept.
 
+    async def test_a_trace_arrives_with_what_is_kept(self, node: Node, other: Node, channel: str) -> None:
+        """Whoever hears it live goes on where its publisher was."""
+        await other.broker.subscribe(channel)
+        await node.broker.append(channel, Publication(b"1", trace="00-a-trace-01"), KEPT)
+        await node.broker.append(channel, Publication(b"2"), KEPT)
+        heard = await other.heard(channel, 2)
+        assert [publication.trace for publication in heard] == ["00-a-trace-01", ""]
+
     @pytest.mark.parametrize("data", [b"", '{"text":"Grüße, 世界"}'.encode(), bytes(range(256)), bytes(100_000)])
     async def test_a_publication_is_kept_as_it_was_sent(
         self, node: Node, other: Node, channel: str, data: bytes

@@ -1,0 +1,93 @@
+"""What is agreed upon about an endpoint of the application: values that come from the settings."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+
+from msgspec import Struct
+
+
+class Event(StrEnum):
+    """What an endpoint is for. Names are those of the settings, `[proxy.connect]` and so on."""
+
+    CONNECT = "connect"
+    REFRESH = "refresh"
+    SUBSCRIBE = "subscribe"
+    PUBLISH = "publish"
+    SUB_REFRESH = "sub_refresh"
+    RPC = "rpc"
+    DISCONNECT = "disconnect"
+    UNSUBSCRIBE = "unsubscribe"
+    STATE = "state"
+
+
+class Terms(Struct, frozen=True):
+    """How one endpoint is called. Times are seconds.
+
+    `timeout` is for a call and for the waiting before it, each. At most `concurrency` calls are under way at a time.
+    Of an answer at most `answer_limit_bytes` are read. `secret` signs what is sent, `ca_file` names whom to trust in
+    place of the system's authorities. With `binary` payloads always go in Base64.
+    """
+
+    event: Event
+    url: str
+    timeout: float = 1.0
+    http_headers: tuple[str, ...] = ()
+    emulated_headers: bool = True
+    secret: str = ""
+    ca_file: str = ""
+    concurrency: int = 64
+    queue_limit: int = 1024
+    """How many calls may wait for their turn; of events that are told, how many may wait to be delivered."""
+    queue_limit_bytes: int = 16777216
+    flush_timeout: float = 5.0
+    """For how long a node that stops goes on delivering what waits."""
+    answer_limit_bytes: int = 65536
+    binary: bool = False
+
+
+class Outcome(StrEnum):
+    """What became of a call."""
+
+    OK = "ok"
+    """A result, or for events that are told any status from 200 to 299."""
+    ERROR = "error"
+    """The endpoint refused, with an error for the client."""
+    DISCONNECT = "disconnect"
+    """The endpoint ended the client's connection."""
+    INVALID = "invalid"
+    """The answer was not one: wrong types, wrong codes, no JSON, too long."""
+    STATUS = "status"
+    """Another HTTP status than 200, redirects included; below 500."""
+    BROKEN = "broken"
+    """An HTTP status from 500 on."""
+    TIMEOUT = "timeout"
+    """No whole answer in time."""
+    UNREACHABLE = "unreachable"
+    """No connection, or one that broke."""
+    BUSY = "busy"
+    """Not called: too many calls were under way and waiting already."""
+    OPEN = "open"
+    """Not called: it failed too often, and is left alone."""
+    CANCELLED = "cancelled"
+    """Nobody waits for the answer any more, because the node stops."""
+
+
+FAILURES = frozenset({Outcome.BROKEN, Outcome.TIMEOUT, Outcome.UNREACHABLE})
+"""What speaks against the endpoint as a whole, and opens its circuit."""
+
+
+class CallFailed(Exception):
+    """An endpoint gave no answer that could be used; `why` is for the operator, never for the client."""
+
+    def __init__(self, outcome: Outcome, why: str) -> None:
+        super().__init__(outcome, why)
+        self.outcome = outcome
+        self.why = why
+
+
+class BadAnswer(CallFailed):
+    """An answer that breaks the shape."""
+
+    def __init__(self, why: str) -> None:
+        super().__init__(Outcome.INVALID, why)
