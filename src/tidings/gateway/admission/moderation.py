@@ -19,7 +19,7 @@ from tidings.gateway.admission.rate import Rate
 from tidings.gateway.admission.window import Window
 from tidings.gateway.alarms import Alarms
 from tidings.gateway.session import Session
-from tidings.gateway.session.session import COMMANDS
+from tidings.gateway.session.commands import COMMANDS
 from tidings.gateway.session.state import Phase
 from tidings.gateway.session.steps import Effect
 from tidings.hooks import Hooks

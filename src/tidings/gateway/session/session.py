@@ -11,7 +11,7 @@ whatever the server decides go on. A session never raises for what a client send
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from typing import Any
 
 from tidings import events
@@ -20,34 +20,15 @@ from tidings.errors import AlreadySubscribed, Disconnect, LimitExceeded, MethodN
 from tidings.gateway.grants import SubscriptionGrant
 from tidings.gateway.session import opening, renewal
 from tidings.gateway.session.backlog import CommandBacklog
-from tidings.gateway.session.calls import rpc, send
-from tidings.gateway.session.connect import connect
+from tidings.gateway.session.commands import COMMANDS
 from tidings.gateway.session.heartbeat import Heartbeat
 from tidings.gateway.session.policy import Policy
-from tidings.gateway.session.publish import publish
-from tidings.gateway.session.reads import history, presence, presence_stats
-from tidings.gateway.session.refresh import refresh, sub_refresh
 from tidings.gateway.session.state import NEVER, Phase, State, Subscription
 from tidings.gateway.session.steps import Ask, Close, Effect, Ended, Leave, Open, Ping, Question, Send, Steps
-from tidings.gateway.session.subscribe import subscribe, unsubscribe
 from tidings.model import StreamPosition
 from tidings.wire.centrifuge import codes, messages
 from tidings.wire.centrifuge.codec import Codec, Inexpressible
 from tidings.wire.centrifuge.messages import Command, Error, Push, Reply
-
-COMMANDS: Mapping[type, tuple[str, Callable[[State, Any], Steps[Any]]]] = {
-    messages.ConnectRequest: ("connect", connect),
-    messages.SubscribeRequest: ("subscribe", subscribe),
-    messages.UnsubscribeRequest: ("unsubscribe", unsubscribe),
-    messages.PublishRequest: ("publish", publish),
-    messages.PresenceRequest: ("presence", presence),
-    messages.PresenceStatsRequest: ("presence_stats", presence_stats),
-    messages.HistoryRequest: ("history", history),
-    messages.SendRequest: ("send", send),
-    messages.RPCRequest: ("rpc", rpc),
-    messages.RefreshRequest: ("refresh", refresh),
-    messages.SubRefreshRequest: ("sub_refresh", sub_refresh),
-}
 
 
 class Session:
