@@ -79,6 +79,11 @@ async def server(dial: Any) -> Server:
     return Server(dial)
 
 
+UPGRADE = (
+    b"GET / HTTP/1.1\r\n" + HOST + b"Connection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\n"
+    b"Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n"
+)
+
 # Every wait has an end.
 
 
@@ -270,6 +275,7 @@ async def test_an_upgrade_to_something_else(server, serve, hub):
         b"GET /smuggled HTTP/1.1\r\n" + HOST + b"\r\n"
     )
     assert answer.startswith(b"HTTP/1.1 200 OK") and answer.count(b"HTTP/1.1 ") == 1
+    assert b"connection: close" in answer
     assert [scope["path"] for scope in server.site.scopes] == ["/"]
 
 
@@ -279,6 +285,14 @@ async def test_a_refusal_does_not_stand_within_another_answer(server, serve, hub
     good = b"POST / HTTP/1.1\r\n" + HOST + b"Content-Length: 5\r\n\r\nhello"
     answer = await server.ask(good + b"GET / HTTP/1.1\r\nno field\r\n\r\n")
     assert answer.startswith(b"HTTP/1.1 200 OK") and answer.endswith(b"\r\n\r\nhello")
+
+
+async def test_a_handshake_behind_a_request(server, serve, hub):
+    """Is not answered in the middle of that request's answer."""
+    await server.start(serve, hub)
+    answer = await server.ask(b"POST / HTTP/1.1\r\n" + HOST + b"Content-Length: 5\r\n\r\nhello" + UPGRADE)
+    assert answer.startswith(b"HTTP/1.1 200 OK") and answer.endswith(b"\r\n\r\nhello")
+    assert hub.peers == []
 
 
 async def test_requests_in_a_row(server, serve, hub):

@@ -91,8 +91,7 @@ class HttpProtocol(HttpToolsProtocol):
             self.parser.feed_data(data)
         except httptools.HttpParserUpgrade:
             if self._should_upgrade():
-                self._doorkeeper.forget(self)
-                self.handle_websocket_upgrade()
+                self._upgrade()
         except httptools.HttpParserError:
             self._refuse(*(self._refusal or (400, "not a request of HTTP/1.1")))
         else:
@@ -173,6 +172,15 @@ class HttpProtocol(HttpToolsProtocol):
         self.transport.abort()
 
     # Private steps.
+
+    def _upgrade(self) -> None:
+        if self.cycle is not None and not self.cycle.response_complete:
+            # Its answer would stand in the middle of another one.
+            self._refuse(400, "a handshake behind a request that is not answered yet")
+            return
+        # Answers that were not read yet are the WebSocket's to bound.
+        self._doorkeeper.forget(self)
+        self.handle_websocket_upgrade()
 
     def _expect_head(self) -> None:
         # While a body is awaited that clock runs, and whatever is read belongs to the body.
