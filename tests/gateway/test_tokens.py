@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from tidings.channels.options import Override
 from tidings.errors import SettingsError, TokenExpired
+from tidings.gateway.claims import ClaimNames
 from tidings.gateway.grants import ConnectionGrant, SubscriptionGrant
 from tidings.gateway.signatures import sign
 from tidings.gateway.tokens import InvalidToken, SubscriptionClaims, TokenRules, Verifier, mint
@@ -401,6 +402,15 @@ def test_minted_subscription_token() -> None:
     )
     with pytest.raises(InvalidToken):
         VERIFIER.connection(token, NOW)
+
+
+def test_minted_as_an_issuer_would() -> None:
+    """For its audience, in its name, and with its names for the claims, however deep they stand."""
+    claims = ClaimNames(user="/realm/id", info="https://example.com/info")
+    rules = TokenRules(hmac_secret=SECRET, audience="us", issuer="them", claims=claims)
+    token = mint(SECRET, user="42", ttl=60, now=NOW, info=b'{"name":"Ann"}', rules=rules)
+    grant = Verifier(rules).connection(token, NOW)
+    assert (grant.user, grant.info) == ("42", b'{"name":"Ann"}')
 
 
 def test_minted_for_ever() -> None:

@@ -63,12 +63,14 @@ def token(
     """Print a token, signed with the secret of the settings.
 
     A connection token says who a client is; with --channel it is a subscription token, which lets that user into that
-    one channel.
+    one channel. Audience, issuer and the names of the claims are those of the settings.
     """
     auth = Settings.load(config).auth
     apart = channel is not None and auth.subscriptions is not None
-    secret = (auth.subscription if apart else auth).hmac_secret.get_secret_value()
+    rules = auth.subscription.trusted("auth.subscription") if apart else auth.rules
+    secret = rules.hmac_secret
     if not secret:
         section = "[auth.subscription]" if apart else "[auth]"
         raise SettingsError(f"there is no {section} hmac_secret to sign with; `tidings config init` makes one.")
-    print(mint(secret, user=user, ttl=ttl, channel=channel or "", info=(info or "").encode(), now=time.time()))
+    shown = (info or "").encode()
+    print(mint(secret, user=user, ttl=ttl, channel=channel or "", info=shown, now=time.time(), rules=rules))

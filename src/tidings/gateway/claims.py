@@ -9,6 +9,8 @@ So no name has two meanings. A slash within a part of a pointer is ~1, and a til
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
+from typing import Any
 
 from msgspec import Raw, Struct, json
 
@@ -54,6 +56,19 @@ class Renaming:
             found["sub"] = _user(found["sub"], self._user)
         renamed = {claim: value for claim, value in claims.items() if claim not in found}
         return json.encode(renamed | {claim: value for claim, value in found.items() if value is not None})
+
+
+def named(claims: Mapping[str, object], names: ClaimNames) -> dict[str, object]:
+    """Claims with our names under those of an issuer, for a token of its kind; the reverse of `Renaming`."""
+    paths = {getattr(STANDARD, name): _path(getattr(names, name)) for name in ClaimNames.__struct_fields__}
+    placed: dict[str, Any] = {}
+    for claim, value in claims.items():
+        *outer, last = paths.get(claim, (claim,)) or (claim,)
+        table = placed
+        for part in outer:
+            table = table.setdefault(part, {})
+        table[last] = value
+    return placed
 
 
 def _path(name: str) -> tuple[str, ...]:

@@ -19,7 +19,7 @@ from msgspec import UNSET, Meta, Raw, Struct, UnsetType, json
 
 from tidings.channels.options import Override
 from tidings.errors import TokenExpired
-from tidings.gateway.claims import STANDARD, ClaimNames, Renaming
+from tidings.gateway.claims import STANDARD, ClaimNames, Renaming, named
 from tidings.gateway.grants import ConnectionGrant, SubscriptionGrant
 from tidings.gateway.signatures import InvalidToken, Keys, KeySource, KeyUnknown, Reason, Signatures, sign
 
@@ -101,19 +101,26 @@ class Verifier:
             raise TokenExpired("token not valid yet")
 
 
-def mint(secret: str, *, user: str, ttl: float, now: float, channel: str = "", info: bytes = b"") -> str:
+def mint(
+    secret: str,
+    *,
+    user: str,
+    ttl: float,
+    now: float,
+    channel: str = "",
+    info: bytes = b"",
+    rules: TokenRules | None = None,
+) -> str:
     """A connection token for `user`, or with a `channel` a subscription token, signed with HS256.
 
-    It expires `ttl` seconds from `now`, never when `ttl` is 0. `info` is encoded JSON. Raises `SettingsError` when the
-    secret is empty.
+    It expires `ttl` seconds from `now`, never when `ttl` is 0. `info` is encoded JSON. With `rules` the token is for
+    their audience, by their issuer, and calls its claims as they do. Raises `SettingsError` when the secret is empty.
     """
-    claims: dict[str, object] = {"sub": user}
-    if ttl:
-        claims["exp"] = now + ttl
-    if channel:
-        claims["channel"] = channel
-    if info:
-        claims["info"] = Raw(info)
+    said = {"sub": user, "exp": now + ttl if ttl else 0, "channel": channel, "info": Raw(info) if info else None}
+    claims: dict[str, object] = {name: value for name, value in said.items() if value or name == "sub"}
+    if rules is not None:
+        origin = {"aud": rules.audience, "iss": rules.issuer}
+        claims = named(claims, rules.claims) | {name: value for name, value in origin.items() if value}
     return sign(json.encode(claims), secret)
 
 

@@ -87,16 +87,12 @@ async def _running(settings: Settings, base: str) -> AsyncIterator[Finding]:
 def _way(settings: Settings, base: str) -> roundtrip.Way | None:
     """A publication's way, if there is all that it takes."""
     auth, api = settings.auth, settings.api
-    secret, user_claim = auth.hmac_secret.get_secret_value(), auth.claims.user
-    if not secret or user_claim.startswith("/") or not (api.secret or api.insecure):
+    if not auth.rules.hmac_secret or not (api.secret or api.insecure):
         return None
     if not settings.client.personal_channel and auth.subscriptions is not None:
         return None
-    claims = {name: value for name, value in (("aud", auth.audience), ("iss", auth.issuer)) if value}
     api_base = settings.server.internal_url() if settings.server.is_divided else base
-    return roundtrip.Way(
-        base=base, api=api_base, hmac_secret=secret, api_key=api.secret, user_claim=user_claim, claims=claims
-    )
+    return roundtrip.Way(base=base, api=api_base, rules=auth.rules, api_key=api.secret)
 
 
 async def _trial(settings: Settings) -> AsyncIterator[Finding]:
@@ -128,7 +124,7 @@ async def _trial(settings: Settings) -> AsyncIterator[Finding]:
             yield Finding(Level.PROBLEM, TRIAL, "start", f"{reason}. `tidings serve` would end like this.")
             return
         base = trial.server.url(bound.getsockname()[1])
-        async for finding in roundtrip.examine(roundtrip.Way(base=base, api=base, hmac_secret=secret, api_key=key)):
+        async for finding in roundtrip.examine(roundtrip.Way(base=base, api=base, rules=trial.auth.rules, api_key=key)):
             if finding.subject == "round trip":  # Its clock is ours.
                 yield Finding(finding.level, TRIAL, finding.subject, finding.text)
     finally:

@@ -11,6 +11,7 @@ import json
 import secrets
 import time
 from collections.abc import AsyncIterator
+from functools import partial
 from statistics import median
 from typing import Any
 
@@ -20,7 +21,8 @@ from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed, InvalidStatus, WebSocketException
 
 from tidings.findings import Finding, Level
-from tidings.gateway.signatures import sign
+from tidings.gateway import tokens
+from tidings.gateway.tokens import TokenRules
 
 ROUNDS = 20
 PATIENCE = 5.0
@@ -43,11 +45,9 @@ class Way(Struct, frozen=True, kw_only=True):
 
     base: str
     api: str
-    hmac_secret: str
+    rules: TokenRules
+    """What the server wants of a token, the secret to sign it with among it."""
     api_key: str
-    user_claim: str = "sub"
-    claims: dict[str, str] = {}
-    """What else the server wants in a token: `aud`, `iss`."""
 
 
 class Broken(Exception):
@@ -86,11 +86,11 @@ async def _enter(socket: ClientConnection, way: Way) -> tuple[str, float]:
     """Connect as a user of our own; returns the user, and by how many seconds the server's clock is ahead."""
     user = f"tidings-doctor-{secrets.token_hex(8)}"
     now = time.time()
-    claims = {**way.claims, way.user_claim: user, "exp": int(now + TOKEN_TTL)}
-    token = sign(json.dumps(claims).encode(), way.hmac_secret)
+    mint = partial(tokens.mint, way.rules.hmac_secret, user=user, ttl=TOKEN_TTL, now=now, rules=way.rules)
+    token = mint()
     reply = await _ask(socket, {"id": 1, "connect": {"token": token, "name": "tidings-doctor"}})
     if f"#{user}" not in reply["connect"].get("subs", {}):
-        permit = sign(json.dumps({**claims, "channel": f"#{user}"}).encode(), way.hmac_secret)
+        permit = mint(channel=f"#{user}")
         await _ask(socket, {"id": 2, "subscribe": {"channel": f"#{user}", "token": permit}})
     told = reply["connect"].get("time", 0) / 1000
     return user, told - (now + time.time()) / 2 if told else 0.0
