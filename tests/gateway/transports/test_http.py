@@ -180,6 +180,16 @@ async def test_a_head_that_is_too_long(server, serve, hub, head):
     assert server.site.scopes == []
 
 
+async def test_a_long_body_is_no_long_head(server, serve, hub):
+    """Nor is it one of the request that begins in the same read."""
+    await server.start(serve, hub)
+    size = 3 * HEAD_LIMIT_BYTES
+    long = b"POST / HTTP/1.1\r\n" + HOST + b"Content-Length: %d\r\n\r\n" % size + b"a" * size
+    answer = await server.ask(long + b"GET / HT", b"TP/1.1\r\n" + HOST + b"Connection: close\r\n\r\n")
+    assert answer.count(b"HTTP/1.1 200 OK") == 2
+    assert server.refusals == []
+
+
 # What is open costs nothing.
 
 

@@ -64,8 +64,9 @@ class HttpProtocol(HttpToolsProtocol):
         super().__init__(*args, **kwargs)
         self._doorkeeper = doorkeeper
         self._is_in_head = False
-        self._head_bytes = 0
-        self._hosts = 0
+        # What was read since the head began, with whatever followed it in the same read; and what the read that goes on
+        # now brought, as far as no earlier request can have a part in it.
+        self._head_bytes = self._turn_bytes = 0
         # Why a callback of the parser gave up.
         self._refusal: tuple[int, str] | None = None
         self._is_deaf = False
@@ -87,6 +88,9 @@ class HttpProtocol(HttpToolsProtocol):
         if self.cycle is None or self.cycle.response_complete:
             # Also where the parser sees nothing begin: empty lines before a request.
             self._expect_head()
+        if self._is_in_head:
+            self._head_bytes += len(data)
+        self._turn_bytes = len(data) if self.cycle is None or not self.cycle.more_body else 0
         try:
             self.parser.feed_data(data)
         except httptools.HttpParserUpgrade:
@@ -95,11 +99,9 @@ class HttpProtocol(HttpToolsProtocol):
         except httptools.HttpParserError:
             self._refuse(*(self._refusal or (400, "not a request of HTTP/1.1")))
         else:
-            if self._is_in_head:
-                # The parser holds a field back until it is complete.
-                self._head_bytes += len(data)
-                if self._head_bytes > HEAD_LIMIT_BYTES:
-                    self._refuse(431, "the head of the request is too long")
+            # The parser holds a field back until it is complete.
+            if self._is_in_head and self._head_bytes > HEAD_LIMIT_BYTES:
+                self._refuse(431, "the head of the request is too long")
 
     def pause_writing(self) -> None:
         super().pause_writing()
@@ -114,31 +116,22 @@ class HttpProtocol(HttpToolsProtocol):
     def on_message_begin(self) -> None:
         super().on_message_begin()
         self._is_in_head = True
-        self._head_bytes = self._hosts = 0
+        self._head_bytes, self._turn_bytes = self._turn_bytes, 0
         self._expect_head()
-
-    def on_url(self, url: bytes) -> None:
-        self._head_bytes += len(url)
-        super().on_url(url)
-
-    def on_header(self, name: bytes, value: bytes) -> None:
-        if not self._is_in_head:
-            return  # A trailer's: whoever is in front of us may not have looked at it.
-        self._head_bytes += len(name) + len(value)
-        super().on_header(name, value)
-        if self.headers[-1][0] == b"host":
-            self._hosts += 1
 
     def on_headers_complete(self) -> None:
         self._is_in_head = False
         self._doorkeeper.heads.discard(self)
-        if self._head_bytes > HEAD_LIMIT_BYTES or len(self.headers) > HEADER_LIMIT:
+        if len(self.headers) > HEADER_LIMIT or (self._head_bytes > HEAD_LIMIT_BYTES and self._is_too_long()):
             self._give_up(431, "the head of the request is too long")
         version = self.parser.get_http_version()
         if version not in VERSIONS:
             self._give_up(505, "only HTTP/1.1 is spoken here")
-        if self._hosts > 1 or (self._hosts == 0 and version == "1.1"):
+        hosts = sum(name == b"host" for name, _ in self.headers)
+        if hosts > 1 or (hosts == 0 and version == "1.1"):
             self._give_up(400, "a request has one Host")  # RFC 9112, section 3.2.
+        # The scope keeps the list that it has.
+        self.headers = _Complete(self.headers)
         super().on_headers_complete()
         if not self.parser.should_upgrade():
             self._doorkeeper.bodies.add(self)
@@ -187,6 +180,9 @@ class HttpProtocol(HttpToolsProtocol):
         if self not in self._doorkeeper.bodies:
             self._doorkeeper.heads.add(self)
 
+    def _is_too_long(self) -> bool:
+        return len(self.url) + sum(len(name) + len(value) for name, value in self.headers) > HEAD_LIMIT_BYTES
+
     def _give_up(self, status: int, sentence: str) -> None:
         """Leave the parser by an error, which is the only way out of its callbacks."""
         self._refusal = status, sentence
@@ -214,6 +210,13 @@ class HttpProtocol(HttpToolsProtocol):
     def _address(self) -> str:
         # Not what a proxy says: the request that would say so is the one that cannot be read.
         return self.client[0] if self.client else ""
+
+
+class _Complete(list[tuple[bytes, bytes]]):
+    """The fields of a head. Those of a trailer are not added: whoever is in front of us may not have looked at them."""
+
+    def append(self, field: tuple[bytes, bytes], /) -> None:
+        pass
 
 
 def _answer(status: int, sentence: str) -> bytes:
