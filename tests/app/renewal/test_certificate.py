@@ -23,6 +23,7 @@ from tests.world.certificates import self_signed
 from tidings.app.renewal import Certificate
 from tidings.app.renewal.certificate import load
 from tidings.errors import SettingsError
+from tidings.gateway.transports.encryption import harden
 
 pytestmark = pytest.mark.shell
 
@@ -84,6 +85,13 @@ async def test_new_handshakes_show_the_new_one(files: list[Path], door: Door) ->
     for number, loaded in (*others, first):
         door.certificate.use(loaded)
         assert await door.shown() == number
+
+
+async def test_the_new_one_speaks_nothing_older_or_weaker(files: list[Path]) -> None:
+    loaded = await asyncio.to_thread(load, str(files[1]), str(files[1]))
+    strict = harden(ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER))
+    assert loaded.minimum_version is ssl.TLSVersion.TLSv1_2
+    assert loaded.get_ciphers() == strict.get_ciphers()
 
 
 def test_what_cannot_be_used(files: list[Path], tmp_path: Path) -> None:

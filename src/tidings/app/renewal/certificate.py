@@ -10,6 +10,7 @@ from __future__ import annotations
 import ssl
 
 from tidings.errors import SettingsError
+from tidings.gateway.transports.encryption import harden
 
 
 class Certificate:
@@ -31,7 +32,7 @@ class Certificate:
 
 def load(certificate: str, key: str) -> ssl.SSLContext:
     """Read a certificate and its key, which have to belong together. Raises `SettingsError`. Reads files."""
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context = harden(ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER))
     try:
         context.load_cert_chain(certificate, key, password=_refuse)
     except (OSError, ValueError) as error:
