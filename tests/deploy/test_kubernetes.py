@@ -88,12 +88,12 @@ def test_everything_finds_the_pods(objects: Mapping[str, Any]) -> None:
 
 
 def test_ports_meet(objects: Mapping[str, Any], container: Any, settings: Settings) -> None:
-    (port,) = container["ports"]
-    (served,) = objects["Service"]["spec"]["ports"]
-    assert port["containerPort"] == settings.server.port
-    assert served["targetPort"] == port["name"]
+    """Clients come to one, back ends and Prometheus to the other."""
+    ports = {port["name"]: port["containerPort"] for port in container["ports"]}
+    assert ports == {"http": settings.server.port, "internal": settings.server.internal_port}
+    assert {port["targetPort"]: port["port"] for port in objects["Service"]["spec"]["ports"]} == ports
     annotations = objects["Deployment"]["spec"]["template"]["metadata"]["annotations"]
-    assert annotations["prometheus.io/port"] == str(settings.server.port)
+    assert annotations["prometheus.io/port"] == str(settings.server.internal_port)
 
 
 def test_there_is_time_to_stop(pod: Any, settings: Settings) -> None:
@@ -135,4 +135,5 @@ def test_only_clients_come_from_outside(objects: Mapping[str, Any], settings: Se
     assert [path["path"] for path in rule["http"]["paths"]] == ["/connection/"]
     annotations = objects["Ingress"]["metadata"]["annotations"]
     quiet = int(annotations["nginx.ingress.kubernetes.io/proxy-read-timeout"])
+    assert rule["http"]["paths"][0]["backend"]["service"]["port"] == {"name": "http"}
     assert quiet > 2 * (settings.client.ping_interval + settings.client.pong_timeout)
