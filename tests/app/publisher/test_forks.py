@@ -19,6 +19,7 @@ EXPECTED = {
     "plainly": BOTH | SOON,
     "under_load": THREADS,
     "silently": BOTH,
+    "with_locks_held": BOTH,
     "fork": BOTH,
     "spawn": BOTH,
 }

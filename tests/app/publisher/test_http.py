@@ -177,6 +177,7 @@ def test_late_and_cancelled_calls_are_not_sent() -> None:
         server.gate.set()
         publisher.publish("a", 3)
         assert server.data() == [[0], [3]]
+        assert publisher.statistics() == Statistics(published=2, failed=1)
 
 
 # The end.
@@ -208,6 +209,22 @@ def test_closing_what_was_never_used() -> None:
         pass
     assert isinstance(failure(lambda: publisher.publish("a", 1)), TidingsError)
     assert not any(thread.name == "tidings publisher" for thread in threading.enumerate())
+
+
+def test_a_publisher_that_nobody_has_any_more() -> None:
+    """Publishes what it has accepted, and then its thread ends."""
+    with Answering() as server:
+        server.gate.clear()
+        publisher = to(server)
+        futures = [publisher.publish_soon("a", number) for number in range(3)]
+        assert server.asked.acquire(timeout=PATIENCE)
+        (thread,) = (thread for thread in threading.enumerate() if thread.name == "tidings publisher")
+        del publisher
+        server.gate.set()
+        assert [future.result(PATIENCE) for future in futures] == [StreamPosition()] * 3
+        futures.clear()
+        thread.join(PATIENCE)
+        assert not thread.is_alive()
 
 
 def test_flushing_takes_no_longer_than_it_may() -> None:

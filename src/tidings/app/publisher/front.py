@@ -276,6 +276,8 @@ class Front:
     def _complain(self, future: Future[Any]) -> None:
         """Nobody may be looking at the future of a call that did not wait."""
         if not future.cancelled() and (error := future.exception()) is not None:
-            for newest, suppressed in self._throttle.take("failed", error):
+            with self._lock:
+                said = list(self._throttle.take("failed", error))
+            for newest, suppressed in said:
                 more = f" ({suppressed} more before it)" if suppressed else ""
                 _log.warning("A publication failed: %s%s", newest, more)

@@ -74,6 +74,7 @@ class HttpCarrier:
                         batch = await self._attempt(client, batch)
                 except Exception as error:
                     # A fault of ours or of a library below; others shall not wait for a publisher that is gone.
+                    self._breaker.failed(time.monotonic())
                     for order in batch:
                         order.settle(unknown(f"{type(error).__name__}: {error}"))
 

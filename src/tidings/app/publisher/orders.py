@@ -83,7 +83,8 @@ class Orders:
         self._limit_bytes = limit_bytes
         self._lock = threading.Lock()
         self._waiting: OrderedDict[Order, None] = OrderedDict()
-        self._open: dict[Order, None] = {}
+        self._open: dict[int, Order] = {}
+        """By `id`: a future keeps its callbacks, and one that knew the order would keep it, and itself, for long."""
         self._bytes = 0
         self._room: deque[Future[None]] = deque()
         """Callers for whom there was no room, first come, first served."""
@@ -103,10 +104,11 @@ class Orders:
                 room: Future[None] = Future()
                 self._room.append(room)
                 return room
-            self._open[order] = self._waiting[order] = None
+            self._open[number := id(order)] = order
+            self._waiting[order] = None
             self._bytes += order.size_bytes
             ring, self._ring = self._ring, _nobody
-        order.future.add_done_callback(lambda _: self._release(order))
+        order.future.add_done_callback(lambda _: self._release(number))
         ring()
         self._call_next()
         return None
@@ -135,7 +137,7 @@ class Orders:
     def unsettled(self) -> list[Order]:
         """What was accepted and is not settled, in order."""
         with self._lock:
-            return list(self._open)
+            return list(self._open.values())
 
     def counts(self) -> Counts:
         with self._lock:
@@ -177,10 +179,10 @@ class Orders:
                 taken.append(order)
         return taken
 
-    def _release(self, order: Order) -> None:
+    def _release(self, number: int) -> None:
         with self._lock:
+            order = self._open.pop(number)
             self._waiting.pop(order, None)
-            del self._open[order]
             self._bytes -= order.size_bytes
         self._call_next()
 

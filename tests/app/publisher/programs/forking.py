@@ -65,6 +65,18 @@ def under_load() -> None:
             thread.join()
 
 
+def with_locks_held() -> None:
+    """At the moment of the fork, another thread is just beginning or counting something."""
+    with Publisher(os.environ["PUBLISHER_URL"], timeout=15) as publisher:
+        publish(publisher, "parent")
+        lock = publisher._front._lock
+        with lock:
+            if not (pid := os.fork()):
+                child_of(publisher, "child")
+        publish(publisher, "parent again")
+        wait_for(pid)
+
+
 def silently() -> None:
     """A server that forks without a word to Python, as uWSGI does: no hook is called, only the process id differs."""
     import ctypes
@@ -104,4 +116,4 @@ if __name__ == "__main__":
         case "fork" | "spawn":
             processes(sys.argv[1])
         case name:
-            {"plainly": plainly, "under_load": under_load, "silently": silently}[name]()
+            globals()[name]()

@@ -8,7 +8,7 @@ import threading
 
 from tidings import Publisher
 
-how, channel = sys.argv[1:]
+how, channel = sys.argv[1:3]
 publisher = Publisher(sys.argv[3] if len(sys.argv) > 3 else os.environ["PUBLISHER_URL"], timeout=15)
 
 match how:
