@@ -113,6 +113,19 @@ def test_an_issuers_keys(tmp_path: Path) -> None:
         assert (found[issuer.url, "keys"][0], found[nowhere, "keys"][0]) == ("warning", "problem")
 
 
+def test_endpoints_of_webhooks(tmp_path: Path) -> None:
+    """One where somebody is, and one where nobody is; neither is called."""
+    nowhere = "http://127.0.0.1:1/rpc"
+    with socket.create_server(("127.0.0.1", 0)) as somebody:
+        there = f"http://127.0.0.1:{somebody.getsockname()[1]}/connect"
+        proxies = {"connect": {"endpoint": there}, "rpc": {"endpoint": nowhere}}
+        code, found = examined("--config", written(settings(proxy=proxies, server={"port": 0}), tmp_path))
+        peer, _ = somebody.accept()
+        with peer:
+            assert peer.recv(1) == b""
+    assert (code, found[there, "webhook"][0], found[nowhere, "webhook"][0]) == (1, "ok", "problem")
+
+
 @pytest.mark.skipif(os.name == "nt", reason="there are no such bits")
 def test_a_file_that_others_may_read(tmp_path: Path) -> None:
     file = written(settings(server={"port": 0}), tmp_path)

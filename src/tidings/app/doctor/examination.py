@@ -12,7 +12,17 @@ from pathlib import Path
 from pydantic import SecretStr
 
 from tidings.app import build, lifecycle
-from tidings.app.doctor import carrier, certificates, configuration, issuers, listening, machine, roundtrip, service
+from tidings.app.doctor import (
+    carrier,
+    certificates,
+    configuration,
+    endpoints,
+    issuers,
+    listening,
+    machine,
+    roundtrip,
+    service,
+)
 from tidings.app.doctor.listening import Occupant
 from tidings.app.settings import Settings
 from tidings.app.settings.auth import Auth
@@ -42,6 +52,8 @@ async def examine(settings: Settings, *, file: Path | None = None, url: str = ""
     for level, subject, text in certificates.judge(settings, datetime.now(UTC)):
         yield Finding(level, settings.server.tls_certificate, subject, text)
     async for finding in issuers.examine(settings):
+        yield finding
+    async for finding in endpoints.examine(settings):
         yield finding
     broken = False
     async for finding in carrier.examine(settings):
