@@ -57,19 +57,25 @@ class Window:
 
     def remaining(self, rate: Rate, now: float) -> int:
         """How many more are allowed now."""
-        return rate.amount - len(self._inside(rate, now))
+        count, _ = self._inside(rate, now)
+        return rate.amount - count
 
     def reset(self, rate: Rate, now: float) -> float:
         """Seconds until more is allowed than now; 0 where nothing is in the window."""
-        inside = self._inside(rate, now)
-        return inside[0] + rate.seconds - now if inside else 0.0
+        count, first = self._inside(rate, now)
+        return first + rate.seconds - now if count else 0.0
 
     def is_idle(self, rate: Rate, now: float) -> bool:
         """Whether nothing is in the window, so that forgetting it changes nothing."""
         # The newest stands before the oldest; in a ring that is not full that is its end.
         return not self._stamps or self._stamps[self._oldest - 1] < now - rate.seconds
 
-    def _inside(self, rate: Rate, now: float) -> array[float]:
-        """What is in the window, in order."""
-        stamps = self._stamps[self._oldest :] + self._stamps[: self._oldest]
-        return stamps[bisect_left(stamps, now - rate.seconds) :]
+    def _inside(self, rate: Rate, now: float) -> tuple[int, float]:
+        """How much is in the window, and when the first of it was. Nothing is copied: a ring may be long."""
+        stamps, oldest, edge = self._stamps, self._oldest, now - rate.seconds
+        # Both parts of the ring are in order, and the one from the oldest on comes first.
+        first = bisect_left(stamps, edge, oldest)
+        if first < len(stamps):
+            return len(stamps) - first + oldest, stamps[first]
+        first = bisect_left(stamps, edge, 0, oldest)
+        return oldest - first, stamps[first] if first < oldest else 0.0
