@@ -49,6 +49,16 @@ def test_secrets_of_other_issuers() -> None:
     assert (level, "[auth.subscription] hmac_secret" in text) == (Level.PROBLEM, True)
 
 
+def test_what_webhooks_are_signed_with() -> None:
+    """Endpoints may share it among them, and with nobody else."""
+    signed = {event: {"endpoint": "http://localhost/", "secret": "z" + KEY} for event in ("rpc", "publish")}
+    assert "secrets" not in found(proxy=signed)
+    level, text = found(proxy={"rpc": {"secret": "changeme"}})["secrets"]
+    assert (level, "[proxy.rpc] secret" in text) == (Level.PROBLEM, True)
+    level, text = found(proxy={"rpc": {"secret": KEY}})["secrets"]
+    assert (level, "[proxy.rpc] secret" in text) == (Level.PROBLEM, True)
+
+
 def test_a_short_secret() -> None:
     level, text = found(auth__hmac_secret="kR9vTq2mXw8LzPfC")["secrets"]
     assert (level, "kR9v" in text) == (Level.WARNING, False)

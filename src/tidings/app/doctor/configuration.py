@@ -50,8 +50,8 @@ def _api(settings: Settings) -> Judging:
 
 
 def _secrets(settings: Settings) -> Judging:
-    secrets = dict(_given(settings))
-    for name, secret in secrets.items():
+    secrets, signing = dict(_given(settings)), dict(_signing(settings))
+    for name, secret in (secrets | signing).items():
         bits = strength.bits(secret)
         if bits < strength.WEAK:
             yield Level.PROBLEM, "secrets", f"{name} can be guessed. {_fresh(name)}"
@@ -65,11 +65,14 @@ def _secrets(settings: Settings) -> Judging:
             )
         else:
             yield Level.OK, "secrets", f"{name} is long enough."
-    if len(set(secrets.values())) < len(secrets):
+    # Endpoints of one back end may well share what their calls are signed with.
+    apart = [*secrets.values(), *set(signing.values())]
+    if len(set(apart)) < len(apart):
         yield (
             Level.PROBLEM,
             "secrets",
-            f"{', '.join(secrets)} are not all different: whoever knows one knows another. Give each its own.",
+            f"{', '.join(secrets | signing)} are not all different: whoever knows one knows another. "
+            "Give each its own.",
         )
 
 
@@ -81,6 +84,13 @@ def _given(settings: Settings) -> Iterator[tuple[str, str]]:
         for key, value in table:
             if isinstance(value, SecretStr) and value.get_secret_value():
                 yield f"{heading(place)} {key}", value.get_secret_value()
+
+
+def _signing(settings: Settings) -> Iterator[tuple[str, str]]:
+    """What calls of endpoints are signed with."""
+    for event, proxy in settings.proxy:
+        if secret := proxy.secret.get_secret_value():
+            yield f"{heading(('proxy', event))} secret", secret
 
 
 def _fresh(name: str) -> str:

@@ -26,7 +26,7 @@ from tidings.app.doctor import (
 from tidings.app.doctor.listening import Occupant
 from tidings.app.settings import Settings
 from tidings.app.settings.auth import Auth
-from tidings.app.settings.sections import Client, Limits, Proxies, Server
+from tidings.app.settings.sections import Client, Limits, Proxies, Server, Tracing
 from tidings.app.tidings import Tidings
 from tidings.errors import TidingsError
 from tidings.findings import Finding, Judging, Level
@@ -70,7 +70,7 @@ async def _server(settings: Settings, url: str, *, broken: bool) -> AsyncIterato
     else:
         yield finding
     if occupant is Occupant.TIDINGS:
-        base = url.rstrip("/") or _reachable(settings.server)
+        base = url.rstrip("/") or _here(settings.server).url()
         async for each in _running(settings, base):
             yield each
     elif not broken:
@@ -103,7 +103,7 @@ def _way(settings: Settings, base: str) -> roundtrip.Way | None:
         return None
     if not settings.client.personal_channel and auth.subscriptions is not None:
         return None
-    api_base = settings.server.internal_url() if settings.server.is_divided else base
+    api_base = _here(settings.server).internal_url() if settings.server.is_divided else base
     return roundtrip.Way(base=base, api=api_base, rules=auth.rules, api_key=api.secret)
 
 
@@ -118,6 +118,7 @@ async def _trial(settings: Settings) -> AsyncIterator[Finding]:
         client=Client(),
         limits=Limits(),
         proxy=Proxies(),
+        tracing=Tracing(),  # Its collector is not to hear of a trial.
         files=(),
         again=None,
     )
@@ -145,10 +146,11 @@ async def _trial(settings: Settings) -> AsyncIterator[Finding]:
         bound.close()
 
 
-def _reachable(server: Server) -> str:
-    """Where this machine finds it: what listens on every address is found on its own."""
-    host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(server.host, server.host)  # noqa: S104, nothing listens
-    return server.model_copy(update={"host": host}).url()
+def _here(server: Server) -> Server:
+    """As this machine finds it: what listens on every address is found on its own."""
+    own = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104, nothing listens
+    hosts = {key: getattr(server, key) for key in ("host", "internal_host")}
+    return server.model_copy(update={key: own.get(host, host) for key, host in hosts.items()})
 
 
 def _secrecy(settings: Settings, file: Path | None) -> Judging:
