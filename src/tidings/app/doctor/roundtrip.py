@@ -49,6 +49,10 @@ class Way(Struct, frozen=True, kw_only=True):
     """What the server wants of a token, the secret to sign it with among it."""
     api_key: str
 
+    def __repr__(self) -> str:
+        """Without the key."""
+        return f"Way({self.base}, {self.api})"
+
 
 class Broken(Exception):
     """The way ends somewhere. The message says where, and what to do."""

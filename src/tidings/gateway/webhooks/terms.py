@@ -45,6 +45,10 @@ class Terms(Struct, frozen=True):
     answer_limit_bytes: int = 65536
     binary: bool = False
 
+    def __repr__(self) -> str:
+        """Without the address, which may hold a password, and the secret."""
+        return f"Terms({self.event})"
+
 
 class Outcome(StrEnum):
     """What became of a call."""
