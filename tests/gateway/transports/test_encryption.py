@@ -1,4 +1,4 @@
-"""Whom an endpoint's connections trust."""
+"""Whom we trust when we call: endpoints of webhooks, issuers of keys, servers to publish to."""
 
 from __future__ import annotations
 
@@ -6,14 +6,14 @@ import ssl
 
 import pytest
 
-from tidings.gateway.webhooks.line import tls
-from tidings.gateway.webhooks.terms import Event, Terms
+from tidings.gateway.transports.encryption import outward
 
 pytestmark = pytest.mark.core
 
 
-def test_certificates_are_verified_over_tls_of_this_decade() -> None:
-    context = tls(Terms(Event.RPC, "https://app.example"))
+@pytest.mark.parametrize("ca_file", [None, ""])
+def test_certificates_are_verified_over_tls_of_this_decade(ca_file: str | None) -> None:
+    context = outward(ca_file)
     assert context.minimum_version >= ssl.TLSVersion.TLSv1_2
     assert context.verify_mode is ssl.CERT_REQUIRED
     assert context.check_hostname
@@ -21,4 +21,4 @@ def test_certificates_are_verified_over_tls_of_this_decade() -> None:
 
 def test_a_file_that_is_not_there() -> None:
     with pytest.raises(OSError, match="No such file"):
-        tls(Terms(Event.RPC, "https://app.example", ca_file="/nowhere.pem"))
+        outward("/nowhere.pem")

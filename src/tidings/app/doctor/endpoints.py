@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-import ssl
 from collections.abc import AsyncIterator
 from urllib.parse import urlsplit
 
 from tidings.app.settings import Settings
 from tidings.app.settings.masking import shown
 from tidings.findings import Finding, Level
+from tidings.gateway.transports import encryption
 
 
 async def examine(settings: Settings) -> AsyncIterator[Finding]:
@@ -26,9 +26,7 @@ async def _reach(event: str, url: str, ca_file: str, timeout: float) -> Finding:
     is_encrypted = address.scheme == "https"
     try:
         async with asyncio.timeout(timeout):
-            context = (
-                await asyncio.to_thread(ssl.create_default_context, cafile=ca_file or None) if is_encrypted else None
-            )
+            context = await asyncio.to_thread(encryption.outward, ca_file) if is_encrypted else None
             _, writer = await asyncio.open_connection(
                 address.hostname, address.port or (443 if is_encrypted else 80), ssl=context
             )

@@ -17,6 +17,7 @@ from urllib.parse import urlsplit
 
 from tidings.app.publisher.carrier import MakeCarrier
 from tidings.errors import SettingsError
+from tidings.gateway.transports import encryption
 
 if TYPE_CHECKING:
     from tidings.app.settings import Settings
@@ -91,11 +92,9 @@ def _context(verify: ssl.SSLContext | Path | str | None) -> ssl.SSLContext:
     if isinstance(verify, bool):
         raise TypeError("a server is always verified; name the file of its authority: verify='ca.pem'")
     try:
-        context = ssl.create_default_context(cafile=verify)
+        return encryption.outward(verify)
     except (OSError, ssl.SSLError) as error:
         raise SettingsError(f"verify: {verify} is not a file with certificates in PEM: {error}.") from error
-    context.minimum_version = ssl.TLSVersion.TLSv1_2
-    return context
 
 
 def _broker(

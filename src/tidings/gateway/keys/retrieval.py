@@ -14,6 +14,7 @@ from urllib.parse import urlsplit
 from msgspec import Struct
 
 from tidings.gateway.keys.jwks import KeySet, NotKeys, parse
+from tidings.gateway.transports import encryption
 
 TIMEOUT = 5.0
 """Seconds for the whole of it."""
@@ -109,6 +110,4 @@ def _prepare(url: str) -> ssl.SSLContext:
 
     if not url.startswith("https"):
         return ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-    context = ssl.create_default_context()
-    context.minimum_version = ssl.TLSVersion.TLSv1_2
-    return context
+    return encryption.outward()

@@ -14,6 +14,7 @@ from http.cookiejar import CookieJar, DefaultCookiePolicy
 import httpx2
 from msgspec import Struct
 
+from tidings.gateway.transports import encryption
 from tidings.gateway.webhooks.headers import Header
 from tidings.gateway.webhooks.terms import BadAnswer, CallFailed, Outcome, Terms
 
@@ -34,7 +35,7 @@ class Line:
         self._url = terms.url
         self._limit = terms.answer_limit_bytes
         self._client = httpx2.AsyncClient(
-            verify=tls(terms) if terms.url.startswith("https:") else False,
+            verify=encryption.outward(terms.ca_file) if terms.url.startswith("https:") else False,
             trust_env=False,
             cookies=CookieJar(DefaultCookiePolicy(allowed_domains=[])),
             follow_redirects=False,
@@ -66,13 +67,6 @@ class Line:
             if len(body) > self._limit:
                 raise BadAnswer(f"is longer than {self._limit} bytes")
         return bytes(body)
-
-
-def tls(terms: Terms) -> ssl.SSLContext:
-    """Whom to trust. Raises `OSError` and `ssl.SSLError` where `ca_file` cannot be read."""
-    context = ssl.create_default_context(cafile=terms.ca_file or None)
-    context.minimum_version = ssl.TLSVersion.TLSv1_2
-    return context
 
 
 def _reason(error: Exception) -> str:
