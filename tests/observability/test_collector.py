@@ -40,6 +40,36 @@ def said(caplog: pytest.LogCaptureFixture) -> list[str]:
     return [str(record.msg) for record in caplog.records]
 
 
+@pytest.mark.parametrize(("size", "delay"), [("100", "0"), ("0", "-1"), ("many", "soon")])
+def test_variables_that_make_no_sense(environment: Any, size: str, delay: str) -> None:
+    """They count as absent: nobody's publication fails because of them. A short queue has short batches."""
+    environment(OTEL_BSP_MAX_QUEUE_SIZE=size, OTEL_BSP_SCHEDULE_DELAY=delay)
+    collector = Collector(Terms("http://127.0.0.1:9"))
+    provider = collector.provider()
+    assert collector.counts() == {"sent": 0, "lost": 0}
+    provider.shutdown()
+
+
+def test_spans_that_cannot_be_sent(caplog: pytest.LogCaptureFixture) -> None:
+    """They are lost, said and counted, and take nobody's place in the queue."""
+
+    class Broken(Door):
+        def export(self, spans: Sequence[ReadableSpan]) -> SpanExportResult:
+            raise UnicodeEncodeError("utf-8", "x", 0, 1, "surrogates not allowed")
+
+    sender = Sender(Broken())
+    queue = Queue(sender, 10)
+    provider = TracerProvider(shutdown_on_exit=False)
+    provider.add_span_processor(queue)
+    for _ in range(3):
+        for _ in range(10):
+            provider.get_tracer("test").start_span("one").end()
+        queue.force_flush()
+    provider.shutdown()
+    assert (sender.lost, queue.refused) == (30, 0)
+    assert len(said(caplog)) == 1 and "the collector takes no spans" in said(caplog)[0]
+
+
 def test_more_than_may_wait() -> None:
     """The newest are refused and counted; those that found room are sent. Nobody waits."""
     door = Door()

@@ -38,7 +38,8 @@ FAREWELL = 3.0
 SILENCE = 60.0
 """Seconds between two lines about a collector that takes nothing."""
 
-QUEUE_LIMIT = 2048
+QUEUE_LIMIT, BATCH_LIMIT, SCHEDULE_DELAY_MS = 2048, 512, 5000
+"""What the standard variables say where they say nothing."""
 
 NOISY = (
     "opentelemetry.exporter.otlp.proto.http.trace_exporter",
@@ -67,7 +68,7 @@ class Collector:
     def provider(self) -> TracerProvider:
         if self._provider is None:
             self._sender = Sender(OTLPSpanExporter(address(self._terms.endpoint)))
-            self._queue = Queue(self._sender, _queue_limit())
+            self._queue = Queue(self._sender, _number("OTEL_BSP_MAX_QUEUE_SIZE", QUEUE_LIMIT))
             # Its own farewell at exit would wait for as long as the collector likes.
             self._provider = TracerProvider(_sampler(self._terms), _resource(self._terms), shutdown_on_exit=False)
             self._provider.add_span_processor(self._queue)
@@ -108,8 +109,12 @@ class Sender(SpanExporter):
         self._is_over = False
 
     def export(self, spans: Sequence[ReadableSpan]) -> SpanExportResult:
-        with self._quiet:
-            result = self._inner.export(spans)
+        result = SpanExportResult.FAILURE
+        try:
+            with self._quiet:
+                result = self._inner.export(spans)
+        except Exception as error:  # Whatever it is, these spans make room for others.
+            self._quiet.heard = f"{type(error).__name__}: {error}"
         self.taken += len(spans)
         if result is SpanExportResult.SUCCESS:
             self.sent += len(spans)
@@ -138,7 +143,13 @@ class Queue(BatchSpanProcessor):
     """What waits to be sent. Where there is no room left, the newest spans are refused, and counted."""
 
     def __init__(self, sender: Sender, limit: int) -> None:
-        super().__init__(sender, max_queue_size=limit)
+        super().__init__(
+            sender,
+            max_queue_size=limit,
+            # It would raise for a batch that is larger than the queue, and for numbers that make no sense.
+            max_export_batch_size=min(limit, _number("OTEL_BSP_MAX_EXPORT_BATCH_SIZE", BATCH_LIMIT)),
+            schedule_delay_millis=_number("OTEL_BSP_SCHEDULE_DELAY", SCHEDULE_DELAY_MS),
+        )
         self.refused = 0
         self._sender = sender
         self._limit = limit
@@ -188,11 +199,13 @@ def address(endpoint: str) -> str | None:
     return endpoint.rstrip("/") + PATH
 
 
-def _queue_limit() -> int:
+def _number(variable: str, default: int) -> int:
+    """What a variable says, unless that is no number above zero."""
     try:
-        return int(os.environ.get("OTEL_BSP_MAX_QUEUE_SIZE", QUEUE_LIMIT))
+        said = int(os.environ.get(variable, default))
     except ValueError:
-        return QUEUE_LIMIT
+        return default
+    return said if said > 0 else default
 
 
 def _sampler(terms: Terms) -> Sampler | None:
