@@ -71,6 +71,10 @@ SCHEMES = (
             '[limits] commands_per_user must be about a time from 1s to 24h, not "5/25h".',
         ),
         (
+            "[server]\nhost = '0.0.0.0'\nport = 8123\ninternal_host = '127.0.0.1'\ninternal_port = 8123",
+            "[server] internal_port = 8123 is that of the clients; choose another one.",
+        ),
+        (
             "[server]\ntrusted_proxies = ['127.0.0.1', 'nginx']",
             '[server] trusted_proxies holds addresses and networks, such as "10.0.0.0/8", and "nginx" is neither.',
         ),

@@ -11,7 +11,7 @@ from contextlib import suppress
 from ipaddress import ip_network
 from urllib.parse import urlsplit
 
-from tidings.app.settings.complaints import given, heading
+from tidings.app.settings.complaints import Objection, given, heading, objection
 from tidings.app.settings.layers import Place
 from tidings.app.settings.sections import Broker, Client, Limits, Proxies, Server, Tracing
 from tidings.channels.options import ChannelOptions
@@ -20,8 +20,9 @@ from tidings.gateway.admission import TrustedProxies
 from tidings.gateway.origins import EVERYONE
 from tidings.gateway.webhooks import headers
 
-Objection = tuple[Place, str]
+Address = tuple[str, int]
 
+EVERY = frozenset({"0.0.0.0", "::"})  # noqa: S104, nothing listens
 IN_PROCESS = "memory"
 REDIS = ("redis", "rediss", "redis+sentinel", "rediss+sentinel", "redis+cluster", "rediss+cluster")
 SCHEMES = (IN_PROCESS, *REDIS, "nats", "tls")
@@ -32,20 +33,20 @@ HEADER = re.compile(r"[-!#$%&'*+.^_`|~0-9A-Za-z]+")
 
 def check_server(server: Server, broker: Broker) -> Iterator[Objection]:
     if server.workers > 1 and _scheme(broker.url) == IN_PROCESS:
-        yield _objection(
+        yield objection(
             ("server", "workers"),
             f"= {server.workers} needs a broker between processes, and memory:// stays within one; set [broker] url",
         )
-    if server.is_divided and server.port and server.internal_address == (server.host, server.port):
-        yield _objection(("server", "internal_port"), f"= {server.port} is that of the clients; choose another one")
+    if server.is_divided and server.port and _are_one((server.host, server.port), server.internal_address):
+        yield objection(("server", "internal_port"), f"= {server.port} is that of the clients; choose another one")
     for entry in server.trusted_proxies:
         try:
             TrustedProxies([entry])
         except ValueError:
-            yield _objection(("server", "trusted_proxies"), _no_proxy(entry))
+            yield objection(("server", "trusted_proxies"), _no_proxy(entry))
     for one, other in (("tls_certificate", "tls_key"), ("tls_key", "tls_certificate")):
         if getattr(server, one) and not getattr(server, other):
-            yield _objection(("server", one), f"needs {other}; set both or neither")
+            yield objection(("server", one), f"needs {other}; set both or neither")
 
 
 def check_broker(broker: Broker) -> Iterator[Objection]:
@@ -54,23 +55,23 @@ def check_broker(broker: Broker) -> Iterator[Objection]:
         known = ", ".join(f"{known}://" for known in SCHEMES)
         # Not the whole URL: it may hold a password.
         instead = f", not with {scheme}://" if scheme else ""
-        yield _objection(("broker", "url"), f"must begin with one of {known}{instead}")
+        yield objection(("broker", "url"), f"must begin with one of {known}{instead}")
 
 
 def check_client(client: Client) -> Iterator[Objection]:
     if client.ping_interval and client.ping_interval <= client.pong_timeout:
-        yield _objection(
+        yield objection(
             ("client", "ping_interval"),
             f"= {client.ping_interval} must exceed pong_timeout = {client.pong_timeout}",
         )
     for pattern in client.allowed_origins:
         if pattern != EVERYONE and "://" not in pattern:
-            yield _objection(
+            yield objection(
                 ("client", "allowed_origins"),
                 f'must name schemes, such as "https://*.example.com", and {given(pattern)} has none',
             )
         elif "/" in pattern.partition("://")[2]:
-            yield _objection(
+            yield objection(
                 ("client", "allowed_origins"),
                 f"must end with the host or the port, as an origin does, and {given(pattern)} goes on",
             )
@@ -81,26 +82,26 @@ def check_limits(limits: Limits) -> Iterator[Objection]:
         try:
             limits.rate(key)
         except ValueError as error:
-            yield _objection(("limits", key), f"must {error}, not {given(limit)}")
+            yield objection(("limits", key), f"must {error}, not {given(limit)}")
 
 
 def check_tracing(tracing: Tracing) -> Iterator[Objection]:
     if tracing.endpoint and _scheme(tracing.endpoint) not in ("http", "https"):
-        yield _objection(("tracing", "endpoint"), "must begin with http:// or https://")
+        yield objection(("tracing", "endpoint"), "must begin with http:// or https://")
 
 
 def check_proxies(proxies: Proxies) -> Iterator[Objection]:
     for event, proxy in proxies:
         if proxy.endpoint and not _is_http(proxy.endpoint):
             # Not the address itself: it may hold a password.
-            yield _objection(("proxy", event, "endpoint"), 'must be an address such as "https://app.example.com/path"')
+            yield objection(("proxy", event, "endpoint"), 'must be an address such as "https://app.example.com/path"')
         for name in proxy.http_headers:
             if not HEADER.fullmatch(name):
-                yield _objection(("proxy", event, "http_headers"), f"holds {given(name)}, which is no name of a header")
+                yield objection(("proxy", event, "http_headers"), f"holds {given(name)}, which is no name of a header")
             elif not headers.may_be_passed(name):
-                yield _objection(("proxy", event, "http_headers"), f"holds {given(name)}, which is never passed on")
+                yield objection(("proxy", event, "http_headers"), f"holds {given(name)}, which is never passed on")
         if proxy.ca_file and not proxy.endpoint.startswith("https:"):
-            yield _objection(("proxy", event, "ca_file"), "needs an endpoint that begins with https://")
+            yield objection(("proxy", event, "ca_file"), "needs an endpoint that begins with https://")
 
 
 def check_proxied(place: Place, options: ChannelOptions, proxies: Proxies) -> Iterator[Objection]:
@@ -108,7 +109,7 @@ def check_proxied(place: Place, options: ChannelOptions, proxies: Proxies) -> It
     for event in ("subscribe", "publish", "sub_refresh", "state"):
         option = f"{event}_proxy"
         if getattr(options, option) and not getattr(proxies, event).endpoint:
-            yield _objection((*place, option), f"needs an endpoint; set [proxy.{event}] endpoint")
+            yield objection((*place, option), f"needs an endpoint; set [proxy.{event}] endpoint")
 
 
 def check_namespaces(namespaces: Mapping[str, ChannelOptions]) -> Iterator[Objection]:
@@ -123,11 +124,17 @@ def check_namespaces(namespaces: Mapping[str, ChannelOptions]) -> Iterator[Objec
 def check_channels(place: Place, options: ChannelOptions) -> Iterator[Objection]:
     for name in options.allowed_delta_types:
         if name not in DELTA_TYPES:
-            yield _objection((*place, "allowed_delta_types"), f'can hold "fossil" only, not {given(name)}')
+            yield objection((*place, "allowed_delta_types"), f'can hold "fossil" only, not {given(name)}')
     try:
         options.check(heading(place))
     except SettingsError as error:
         yield place, error.message
+
+
+def _are_one(one: Address, other: Address) -> bool:
+    """Whether only one of two can listen: whoever has a port on every address has it on each."""
+    hosts = {one[0], other[0]}
+    return one[1] == other[1] and (len(hosts) == 1 or bool(hosts & EVERY))
 
 
 def _no_proxy(entry: str) -> str:
@@ -135,10 +142,6 @@ def _no_proxy(entry: str) -> str:
     with suppress(ValueError):
         return f'{wanted}; its network is "{ip_network(entry, strict=False)}"'
     return wanted
-
-
-def _objection(place: Place, fault: str) -> Objection:
-    return place, f"{heading(place[:-1])} {place[-1]} {fault}."
 
 
 def _scheme(url: str) -> str:

@@ -21,6 +21,9 @@ from tidings.errors import SettingsError
 
 SHOWN_LENGTH = 60
 
+Objection = tuple[Place, str]
+"""Where something stands that cannot be, and the sentence about it."""
+
 # The types of error that our fields can meet, and what each expects. `ctx` of the error fills the braces.
 _EXPECTATIONS: dict[str, str] = {
     "bool_parsing": "true or false",
@@ -73,6 +76,11 @@ def heading(place: Place) -> str:
     """A section as the file writes it: [channels.namespaces."a b"]."""
     parts = (part if re.fullmatch(r"[A-Za-z0-9_-]+", part) else given(part) for part in place)
     return f"[{'.'.join(parts)}]"
+
+
+def objection(place: Place, fault: str) -> Objection:
+    """An objection to one key; `fault` is what the sentence goes on with after its name."""
+    return place, f"{heading(place[:-1])} {place[-1]} {fault}."
 
 
 def given(value: Any) -> str:

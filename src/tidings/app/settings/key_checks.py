@@ -7,13 +7,11 @@ from collections.abc import Iterator
 from urllib.parse import urlsplit
 
 from tidings.app.settings.auth import Auth, Claims, Signer, Signers
-from tidings.app.settings.complaints import given, heading
+from tidings.app.settings.complaints import Objection, given, heading, objection
 from tidings.app.settings.layers import Place
 from tidings.errors import SettingsError
 from tidings.gateway.claims import is_claim
 from tidings.gateway.signatures import Keys, Signatures
-
-Objection = tuple[Place, str]
 
 NAME = re.compile(r"[-a-zA-Z0-9_]+")
 
@@ -39,14 +37,14 @@ def _check_signer(place: Place, signer: Signer) -> Iterator[Objection]:
         except SettingsError as error:
             yield (*place, field), error.message
     if signer.jwks_url and (fault := _fault(signer.jwks_url)):
-        yield _objection((*place, "jwks_url"), fault)
+        yield objection((*place, "jwks_url"), fault)
     yield from _check_claims((*place, "claims"), signer.claims)
 
 
 def _check_claims(place: Place, claims: Claims) -> Iterator[Objection]:
     for key, name in claims:
         if not is_claim(name):
-            yield _objection(
+            yield objection(
                 (*place, key),
                 f'= {given(name)} begins with a slash and so is a path, in which "~" must be "~0" or "~1"',
             )
@@ -61,7 +59,7 @@ def _check_issuers(section: str, signers: Signers) -> Iterator[Objection]:
         if not signer.issuer:
             yield place, f"{heading(place)} issuer must say what its tokens have as their iss."
         elif signer.issuer in seen:
-            yield _objection(
+            yield objection(
                 (*place, "issuer"), f"= {given(signer.issuer)} is there twice; whose keys count would be open"
             )
         elif not signer.trusted("").has_keys:
@@ -82,7 +80,3 @@ def _fault(url: str) -> str:
         # Not repeated, because it may hold a password.
         return "must not hold a user or a password; what is published needs none"
     return ""
-
-
-def _objection(place: Place, fault: str) -> Objection:
-    return place, f"{heading(place[:-1])} {place[-1]} {fault}."

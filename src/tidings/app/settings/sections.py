@@ -10,12 +10,10 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field, SecretStr
 
-from tidings.app.settings.auth import Auth
+from tidings.app.settings.auth import NO_SECRET, Auth
 from tidings.app.settings.channels import Channels
 from tidings.app.settings.fields import Amount, Count, Duration, Ratio, Seconds, Section, Words
 from tidings.gateway.admission import Rate
-
-NO_SECRET = SecretStr("")
 
 
 class Server(Section):

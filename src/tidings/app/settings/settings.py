@@ -119,7 +119,7 @@ class Settings:
             raise SettingsError(origin(layers, place) + sentence)
         return settings
 
-    def _objections(self) -> Iterator[checks.Objection]:
+    def _objections(self) -> Iterator[complaints.Objection]:
         return chain(
             checks.check_server(self.server, self.broker),
             checks.check_broker(self.broker),
