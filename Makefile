@@ -3,7 +3,7 @@
 PYTHON ?= python3
 HOST ?= 127.0.0.1
 PORT ?= 8000
-WORKERS ?= 2
+WORKERS ?= 3
 SECONDS ?= 600
 ARGS ?=
 GO ?= $(or $(shell command -v go),/usr/local/go/bin/go)
@@ -11,7 +11,7 @@ CENTRIFUGO ?= v6.9.1
 
 BIN := .venv/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet --constraint constraints.txt
-PYTEST := $(BIN)/python -m pytest --numprocesses $(WORKERS)
+PYTEST := $(BIN)/python -m pytest --numprocesses $(WORKERS) --dist loadfile
 NODE_MODULES := tests/world/node_modules
 SCHEMATHESIS := build/schemathesis
 PEERS := build/peers
