@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import threading
 import time
+import weakref
 from concurrent.futures import Future
 
 import pytest
@@ -76,6 +78,19 @@ def test_no_room(limits: tuple[int, int]) -> None:
     assert three.done()
 
 
+def test_who_gives_up_is_forgotten() -> None:
+    """Though there is no room for long, so that nobody comes to look who still waits."""
+    orders = Orders(1, 10**6)
+    orders.put(order())
+    room = orders.put(order())
+    assert room is not None
+    forgotten = weakref.ref(room)
+    orders.give_up(room)
+    del room
+    gc.collect()
+    assert forgotten() is None
+
+
 def test_one_that_is_larger_than_the_queue_waits_until_it_is_empty() -> None:
     orders = Orders(10, 1000)
     small, large = order(), order(b"x" * 5000)
@@ -139,6 +154,20 @@ def test_when_all_are_settled() -> None:
     assert not settled.done()
     pair[1].future.cancel()
     assert settled.done() and when_settled([]).done()
+
+
+def test_a_taker_whose_loop_has_ended() -> None:
+    """It cannot be woken, which is no fault of the caller's: whoever ended the loop settles what is left."""
+    orders = Orders(10, 10**6)
+
+    async def scene() -> None:
+        asyncio.create_task(orders.take(10, 10**6)).add_done_callback(asyncio.Task.cancelled)
+        await asyncio.sleep(0)
+
+    asyncio.run(scene())
+    late = order()
+    assert orders.put(late) is None
+    assert orders.unsettled() == [late]
 
 
 def test_a_taker_that_sleeps_is_woken() -> None:

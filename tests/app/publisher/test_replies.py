@@ -113,7 +113,7 @@ def test_somebody_else_answers(body: bytes) -> None:
     assert not caught.value.error.temporary
 
 
-@pytest.mark.parametrize(("text", "pause"), [("3", 3.0), ("0", 0.0), ("", 1.0), ("soon", 1.0)])
+@pytest.mark.parametrize(("text", "pause"), [("3", 3.0), ("0", 0.0), ("", 1.0), ("soon", 1.0), ("9e999", 300.0)])
 def test_later(text: str, pause: float) -> None:
     with pytest.raises(replies.Later) as caught:
         replies.outcomes(BASE, 429, {"retry-after": text}, b"", 1)

@@ -158,6 +158,23 @@ async def test_what_changed_before_the_start_is_read_first(settings: Settings, f
         assert (await lets_in(hub, SECOND), await lets_in(hub, SECRET)) == (True, False)
 
 
+async def test_a_start_that_was_cancelled(settings: Settings, file: Path, facts: list[Fact]) -> None:
+    """Whoever calls next begins the watch: the first request of a hub may be given up."""
+    hub = Tidings(settings=settings, hooks=Hooks(lambda fact: facts.append(fact) if "Settings" in repr(fact) else None))
+    await hub.node.start()
+    first = asyncio.create_task(hub.start())
+    await asyncio.sleep(0)
+    first.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await first
+    async with hub:
+        write(file, hmac_secret=SECOND)
+        async with asyncio.timeout(PATIENCE):
+            while not facts:
+                await asyncio.sleep(0.01)
+        assert facts == [SettingsReloaded(("[auth] hmac_secret",), ())]
+
+
 async def test_settings_of_the_program_are_not_watched() -> None:
     async with Tidings(settings=SETTINGS) as hub:
         assert await hub.reload() == Change()

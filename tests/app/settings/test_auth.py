@@ -89,9 +89,10 @@ def test_from_the_environment() -> None:
 
 
 def test_somebody_is_let_in() -> None:
-    """Also where keys are fetched, and where only an issuer has some; not by keys for subscriptions."""
+    """Also where keys are fetched, where only an issuer has some, and by an endpoint; not by keys for subscriptions."""
     assert load(f"[auth]\njwks_url = '{URL}'").lets_somebody_in
     assert load("[auth.issuers.a]\nissuer = 'a'\nhmac_secret = 's'").lets_somebody_in
+    assert load("[proxy.connect]\nendpoint = 'http://localhost/connect'").lets_somebody_in
     assert not load("[auth.subscription]\nhmac_secret = 's'").lets_somebody_in
 
 

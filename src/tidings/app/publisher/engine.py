@@ -47,12 +47,13 @@ class Engine:
         self._ended = asyncio.Event()
         self._linger = 0.0
         self._thread = threading.Thread(target=self._run, name="tidings publisher", daemon=True)
+        lifetimes.ENGINES.add(self)  # First, because the thread takes it out again when it ends.
         try:
             self._thread.start()
         except RuntimeError as error:  # The interpreter is about to end, or there are too many threads.
+            lifetimes.ENGINES.discard(self)
             self._loop.close()
             raise InternalError(f"the publisher has no thread to work in: {error}") from error
-        lifetimes.ENGINES.add(self)
 
     @property
     def is_here(self) -> bool:

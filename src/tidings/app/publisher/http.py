@@ -90,7 +90,7 @@ class HttpCarrier:
 
     async def _ready(self, batch: Sequence[Order]) -> list[Order]:
         """Wait until an attempt makes sense. Answers whose time is not over by then."""
-        while left := unexpired(batch, self._trouble):
+        while left := self._patient(unexpired(batch, self._trouble)):
             now = time.monotonic()
             if now >= self._not_before and self._breaker.attempt(now):
                 return left
@@ -165,15 +165,18 @@ class HttpCarrier:
         return again
 
     def _put_off(self, batch: list[Order], pause: float) -> list[Order]:
-        """Those whose time is long enough for the pause that the server asks for."""
         self._not_before = time.monotonic() + pause
         self._trouble = replies.too_many(pause).message
+        return self._patient(batch)
+
+    def _patient(self, batch: list[Order]) -> list[Order]:
+        """Those whose time is long enough for the pause that the server asks for; the others hear of it at once."""
         again = []
         for order in batch:
             if order.deadline > self._not_before:
                 again.append(order)
             else:
-                order.settle(replies.too_many(pause))
+                order.settle(replies.too_many(self._not_before - time.monotonic()))
         return again
 
     async def _one_by_one(self, client: httpx2.AsyncClient, batch: list[Order]) -> list[Order]:

@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import Future, InvalidStateError
 from contextlib import suppress
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 from msgspec import Struct
@@ -117,6 +118,10 @@ class Orders:
         """Wait for room no longer. If it was this one's turn, it is the next one's."""
         if not room.cancel():
             self._call_next()
+            return
+        # Not left for its turn: while there is no room, everybody who asks for it and goes away would be remembered.
+        with self._lock, suppress(ValueError):
+            self._room.remove(room)
 
     def withdraw(self, order: Order) -> bool:
         """Take an order back. False where it is too late: it is under way, or settled."""
@@ -157,7 +162,7 @@ class Orders:
             with self._lock:
                 taken = self._pop(count, size_bytes)
                 if not taken:
-                    self._ring = lambda: loop.call_soon_threadsafe(bell.set)
+                    self._ring = partial(_ring, loop, bell)
             if batch := unexpired(taken):
                 return batch
             if not taken:
@@ -251,6 +256,11 @@ def _wake(waiting: Future[None]) -> bool:
         return False
     waiting.set_result(None)
     return True
+
+
+def _ring(loop: asyncio.AbstractEventLoop, bell: asyncio.Event) -> None:
+    with suppress(RuntimeError):  # The loop has ended just now, and whoever ended it settles what was accepted.
+        loop.call_soon_threadsafe(bell.set)
 
 
 def _nobody() -> None:

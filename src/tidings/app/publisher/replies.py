@@ -20,6 +20,9 @@ from tidings.model import StreamPosition
 DEFAULT_RETRY = 1.0
 """Seconds to wait after a 429 that does not say how long."""
 
+RETRY_LIMIT = 300.0
+"""Seconds after which the server is asked again, however long it wants to be left alone: it may have erred."""
+
 NOT_CARRIED_OUT = frozenset({400, 401, 403, 404, 405, 411, 413, 414, 415, 421, 429, 431})
 """Statuses of a request of which nothing was done; after any other, nobody knows. A proxy says 502 and 504 for a server
 that has lost its connection, or its time, in the middle of the work."""
@@ -146,9 +149,10 @@ def _sentence(base: str, status: int, headers: Mapping[str, str], body: bytes) -
 def _pause(text: str) -> float:
     """Seconds, from a number or a date (RFC 9110, section 10.2.3)."""
     try:
-        return max(0.0, float(text)) if text[:1].isdigit() else parsedate_to_datetime(text).timestamp() - time.time()
+        wanted = float(text) if text[:1].isdigit() else parsedate_to_datetime(text).timestamp() - time.time()
     except (ValueError, OverflowError):
         return DEFAULT_RETRY
+    return min(max(0.0, wanted), RETRY_LIMIT)
 
 
 def too_many(pause: float) -> TidingsError:

@@ -60,12 +60,22 @@ class Renewal:
     # Life.
 
     async def start(self) -> None:
-        """Begin to watch, unless that has begun. What has changed since the settings were read is read first."""
+        """Begin to watch, unless that has begun. What has changed since the settings were read is read first.
+
+        Cancelled, it has not begun: that is left to the next call.
+        """
         if self._loop is not None:
             return
         self._loop = asyncio.get_running_loop()
         if self._again is None:
             return
+        try:
+            await self._begin()
+        except asyncio.CancelledError:
+            self._loop = None
+            raise
+
+    async def _begin(self) -> None:
         seen = await asyncio.to_thread(look, self._files())
         if self.settings.files:
             with suppress(SettingsError):

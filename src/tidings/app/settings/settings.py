@@ -67,8 +67,9 @@ class Settings:
 
     @property
     def lets_somebody_in(self) -> bool:
-        """Whether anybody can connect, with a token or without."""
-        return self.client.anonymous or self.client.insecure or self.auth.connections.has_keys
+        """Whether anybody can connect: with a token, without one, or because an endpoint says so."""
+        is_open = self.client.anonymous or self.client.insecure
+        return is_open or self.auth.connections.has_keys or bool(self.proxy.connect.endpoint)
 
     @classmethod
     def load(

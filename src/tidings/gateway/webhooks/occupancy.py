@@ -16,6 +16,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from enum import StrEnum
+from itertools import islice
 
 from msgspec import Struct, msgpack
 
@@ -85,7 +86,8 @@ class Occupancy:
 
     def begin(self, now: float, limit: int, *, at_once: bool = False) -> list[Claim]:
         """At most `limit` claims that are to be asked about now; `at_once` does not wait for that."""
-        return [claim for channel, claim in self._pending.items() if at_once or self._due[channel] <= now][:limit]
+        due = (claim for channel, claim in self._pending.items() if at_once or self._due[channel] <= now)
+        return list(islice(due, limit))
 
     def answer(self, question: bytes, now: float) -> bytes:
         """What this node knows about another's claims. Its own question is not answered."""
@@ -96,7 +98,7 @@ class Occupancy:
 
     def conclude(self, claims: list[Claim], answers: Iterable[bytes], now: float) -> list[Claim]:
         """What is to be said now, of the claims that were asked about."""
-        heard = [msgpack.decode(answer, type=list[str]) for answer in answers if answer]
+        heard = [one for one in map(_opinions, answers) if one]
         said = []
         for index, claim in enumerate(claims):
             if self._pending.get(claim.channel) != claim:
@@ -166,6 +168,14 @@ class Occupancy:
             self._settled.add(claim.channel)
         else:
             self._settled.discard(claim.channel)
+
+
+def _opinions(answer: bytes) -> list[str]:
+    """What another node said; none where nobody can read it, since that may be a node of another version."""
+    try:
+        return msgpack.decode(answer, type=list[str])
+    except ValueError:
+        return []
 
 
 def letter(node: str, claims: list[Claim]) -> bytes:

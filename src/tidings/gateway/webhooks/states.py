@@ -74,9 +74,11 @@ class States:
         if self._working is not None:
             self._working.cancel()
             await asyncio.wait([self._working])
+        # Each once: what is put off is another node's to say, and asking it until it has could take minutes.
+        claims = self._occupancy.begin(self._clock.now(), len(self._occupancy), at_once=True)
         try:
-            while claims := self._occupancy.begin(self._clock.now(), BATCH, at_once=True):
-                await self._say(claims)
+            for first in range(0, len(claims), BATCH):
+                await self._say(claims[first : first + BATCH])
         except BrokerUnavailable:
             # Nobody can say whether somebody else is there.
             for _ in range(len(self._occupancy)):
@@ -116,8 +118,11 @@ class States:
     async def _say(self, claims: list[Claim]) -> None:
         answers = await self._neighbours.ask(QUESTION, letter(self._node, claims))
         said = self._occupancy.conclude(claims, others(answers, self._node), self._clock.now())
-        if said:
+        if not said:
+            return
+        try:
             with suppress(BrokerUnavailable):  # They will ask, then.
                 await self._neighbours.ask(SAID, letter(self._node, said), deadline=HEARING)
+        finally:  # Also where the node stops meanwhile: it is settled, and nobody would say it any more.
             happened = [requests.StateEvent(int(claim.at * 1000), claim.channel, claim.what) for claim in said]
             self._notices.add(Event.STATE, "", requests.states(happened, number=self._notices.number()))
