@@ -103,6 +103,13 @@ def test_a_broker_that_is_away(tmp_path: Path) -> None:
     assert "was not tried" in found["a server started for the trial", "round trip"][1]
 
 
+def test_a_collector_that_is_away(tmp_path: Path) -> None:
+    """The trial is no part of anybody's traces, and waits for no collector at its end."""
+    tracing = {"enabled": True, "endpoint": "http://127.0.0.1:1"}
+    code, found = examined("--config", written(settings(server={"port": 0}, tracing=tracing), tmp_path))
+    assert (code, found["a server started for the trial", "round trip"][0]) == (0, "ok")
+
+
 def test_an_address_without_its_scheme(tmp_path: Path) -> None:
     """It is no server that does not answer."""
     ran = run("doctor", "--config", written(settings(), tmp_path), "--url", "live.example.com")

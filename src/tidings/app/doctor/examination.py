@@ -16,7 +16,7 @@ from tidings.app.doctor import carrier, certificates, configuration, issuers, li
 from tidings.app.doctor.listening import Occupant
 from tidings.app.settings import Settings
 from tidings.app.settings.auth import Auth
-from tidings.app.settings.sections import Client, Limits, Proxies, Server
+from tidings.app.settings.sections import Client, Limits, Proxies, Server, Tracing
 from tidings.app.tidings import Tidings
 from tidings.errors import TidingsError
 from tidings.findings import Finding, Judging, Level
@@ -112,6 +112,7 @@ async def _trial(settings: Settings) -> AsyncIterator[Finding]:
         client=Client(),
         limits=Limits(),
         proxy=Proxies(),
+        tracing=Tracing(),
         files=(),
         again=None,
     )
