@@ -26,7 +26,7 @@ from tidings.app.doctor import (
 from tidings.app.doctor.listening import Occupant
 from tidings.app.settings import Settings
 from tidings.app.settings.auth import Auth
-from tidings.app.settings.sections import Client, Limits, Proxies, Server
+from tidings.app.settings.sections import Client, Limits, Proxies, Server, Tracing
 from tidings.app.tidings import Tidings
 from tidings.errors import TidingsError
 from tidings.findings import Finding, Judging, Level
@@ -73,7 +73,9 @@ async def _server(settings: Settings, url: str, *, broken: bool) -> AsyncIterato
         base = url.rstrip("/") or _reachable(settings.server)
         async for each in _running(settings, base):
             yield each
-    elif not broken:
+    elif broken:
+        yield Finding(Level.WARNING, TRIAL, "round trip", "was not tried: mend what is wrong with the broker first.")
+    else:
         async for each in _trial(settings):
             yield each
 
@@ -118,6 +120,7 @@ async def _trial(settings: Settings) -> AsyncIterator[Finding]:
         client=Client(),
         limits=Limits(),
         proxy=Proxies(),
+        tracing=Tracing(),
         files=(),
         again=None,
     )
