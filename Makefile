@@ -3,7 +3,7 @@
 PYTHON ?= python3
 HOST ?= 127.0.0.1
 PORT ?= 8000
-WORKERS ?= 2
+WORKERS ?= 3
 SECONDS ?= 600
 ARGS ?=
 GO ?= $(or $(shell command -v go),/usr/local/go/bin/go)
@@ -11,8 +11,9 @@ CENTRIFUGO ?= v6.9.1
 
 BIN := .venv/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet --constraint constraints.txt
-PYTEST := $(BIN)/python -m pytest --numprocesses $(WORKERS)
+PYTEST := $(BIN)/python -m pytest --numprocesses $(WORKERS) --dist loadfile
 NODE_MODULES := tests/world/node_modules
+SCHEMATHESIS := build/schemathesis
 PEERS := build/peers
 
 .DEFAULT_GOAL := help
@@ -27,7 +28,7 @@ help: ## say what there is
 run: .venv/.base ## start the demo on http://127.0.0.1:8000; Ctrl-C ends it
 	@exec $(BIN)/tidings serve --demo --host $(HOST) --port $(PORT)
 
-test: .venv/.dev services ## install what the tests need, and run them all
+test: .venv/.dev services $(SCHEMATHESIS)/.made ## install what the tests need, and run them all
 	@$(PYTEST) $(ARGS)
 
 test-core: .venv/.dev ## only the tests without loop and network: seconds
@@ -42,7 +43,7 @@ test-integration-real: .venv/.dev services ## only the tests at level 3 and abov
 soak: .venv/.dev services ## two nodes and 200 clients under faults for ten minutes; SECONDS=... for another time
 	@TIDINGS_SOAK_SECONDS=$(SECONDS) $(BIN)/python -m pytest tests/soak $(ARGS)
 
-test-world: .venv/.dev services ## only the tests with separate processes, browsers and foreign clients
+test-world: .venv/.dev services $(SCHEMATHESIS)/.made ## only the tests with separate processes, browsers and foreign clients
 	@$(PYTEST) -m world $(ARGS)
 
 check: .venv/.dev ## format, lint, types, and the ladder of imports
@@ -81,6 +82,9 @@ lock: ## choose the newest versions anew: constraints.txt and tests/world/packag
 	build/lock/bin/python -m pip install --quiet --editable '.[redis,nats,otel,testing]' --group dev
 	echo '# Exact versions of all that `make test` installs. Written by `make lock`.' > constraints.txt
 	build/lock/bin/python -m pip freeze --all --exclude-editable --exclude setuptools >> constraints.txt
+	build/lock/bin/python -m pip install --quiet --constraint constraints.txt --target build/lock/schemathesis schemathesis
+	echo '# Exact versions of schemathesis and what is its own alone. Written by `make lock`.' > tests/world/schemathesis.txt
+	build/lock/bin/python -m pip freeze --path build/lock/schemathesis | grep -vxFf constraints.txt >> tests/world/schemathesis.txt
 	rm -rf build/lock tests/world/package-lock.json
 	cd tests/world && npm install --package-lock-only --no-audit --no-fund --loglevel error
 
@@ -105,6 +109,13 @@ clean: ## remove everything that the other targets made
 	@$(PIP) pip
 	@$(PIP) --editable '.[redis,nats,otel,testing]' --group dev
 	@touch .venv/.base $@
+
+# In a folder of its own: as a plugin of pytest it would be loaded by each of the many that the tests start.
+$(SCHEMATHESIS)/.made: tests/world/schemathesis.txt constraints.txt | .venv/.dev
+	@echo "Installing schemathesis into $(SCHEMATHESIS)"
+	@rm -rf $(SCHEMATHESIS)
+	@$(PIP) --target $(SCHEMATHESIS) --requirement $<
+	@touch $@
 
 # Others' libraries, for `make bench-faults` and `make bench-peers` alone. Go builds Centrifugo, where there is one.
 $(PEERS)/.made: benchmarks/faults/requirements.txt benchmarks/peers/requirements.txt

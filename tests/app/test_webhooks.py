@@ -98,5 +98,7 @@ async def test_a_namespace_of_the_program(receiver: Receiver) -> None:
 
 async def test_a_certificate_file_that_is_not_there() -> None:
     values = {"proxy": {"rpc": {"endpoint": "https://app.example", "ca_file": "/nowhere.pem"}}}
-    with pytest.raises(SettingsError, match=r"\[proxy.rpc\] ca_file cannot be used: .*No such file"):
+    with pytest.raises(
+        SettingsError, match=r"\[proxy.rpc\] ca_file cannot be used: /nowhere.pem: No such file or directory\.$"
+    ):
         build.check(Settings.of(values))

@@ -8,6 +8,7 @@ import re
 import signal
 import ssl
 from collections.abc import Awaitable, Callable, Iterator
+from contextlib import AsyncExitStack
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +29,9 @@ from tidings.testing.clients import ConversationError
 pytestmark = [pytest.mark.world, pytest.mark.L3]
 
 CLIENT = {"ping_interval": 1.5, "pong_timeout": 1.4, "compression": True}
+
+FEW = 10
+"""Clients of which each node has some."""
 
 ELSEWHERE = "127.0.0.2"
 """Another address of this machine: a client's that is not one of the proxy's."""
@@ -79,14 +83,19 @@ def dial(proxy: Proxy, trusting: ssl.SSLContext) -> Callable[..., Any]:
 @pytest.mark.parametrize("encoding", ["json", "protobuf"])
 async def test_clients_hear_each_other(visit: Visit, cluster: TidingsCluster, encoding: str, unique: str) -> None:
     """Spread over both nodes, they are one system; the back end goes to a node itself."""
-    async with visit("ada", encoding=encoding) as ada, visit("bob", encoding=encoding) as bob:
-        heard = [await one.subscribe(f"chat:{unique}") for one in (ada, bob)]
+    async with AsyncExitStack() as stack:
+        ada = await stack.enter_async_context(visit("ada", encoding=encoding))
+        heard = [await ada.subscribe(f"chat:{unique}")]
+        # A proxy that still counts a connection which has just ended may send the second one after the first.
+        while len(heard) < 2 or 0 in await counts(cluster):
+            assert len(heard) < FEW
+            another = await stack.enter_async_context(visit(f"bob-{len(heard)}", encoding=encoding))
+            heard.append(await another.subscribe(f"chat:{unique}"))
         await ada.publish(f"chat:{unique}", "hello")
-        assert [(await one.receive()).data for one in heard] == ["hello", "hello"]
+        assert {(await one.receive()).data for one in heard} == {"hello"}
         with Backend(cluster.nodes[0].url) as backend:
             backend.publish(f"chat:{unique}", "news")
-        assert [(await one.receive()).data for one in heard] == ["news", "news"]
-        assert await counts(cluster) == [1, 1]
+        assert {(await one.receive()).data for one in heard} == {"news"}
 
 
 async def counts(cluster: TidingsCluster) -> list[int]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import logging
 import warnings
+from datetime import datetime
 from io import StringIO
 from typing import Any, cast
 
@@ -451,6 +452,18 @@ def test_a_line_that_was_held_back_keeps_its_trace(log: Log, clock: ManualClock)
     assert (held["message"], held | IDS == held) == ("API call refused", True)
     assert (held_gap["message"], held_gap.keys().isdisjoint(IDS)) == ("gap found", True)
     assert (failed["message"], failed | IDS == failed) == ("API call failed", True)
+
+
+def test_a_line_that_was_held_back_has_the_time_at_which_it_was_true(clock: ManualClock):
+    """Half a minute later something else is said, and it is not taken for something of that moment."""
+    logs.configure("json", "info", stream := StringIO())
+    listener = LogListener(clock)
+    for seconds, fact in ((0.5, DROPPED), (30.0, DROPPED), (0.0, GAP)):
+        listener(fact)
+        clock.advance(seconds)
+    first, held, gap = (datetime.fromisoformat(json.loads(line)["time"]) for line in stream.getvalue().splitlines())
+    assert (gap - held).total_seconds() == pytest.approx(30.0, abs=0.25)
+    assert (gap - first).total_seconds() < 10.0
 
 
 def test_a_delivery_is_in_the_trace_that_it_came_with(debug_log: Log):

@@ -91,6 +91,54 @@ def test_nobody_at_the_url(tmp_path: Path) -> None:
     assert (code, found["http://127.0.0.1:1", "reachable"][0]) == (1, "problem")
 
 
+def test_a_broker_that_is_away(tmp_path: Path) -> None:
+    """The round trip would only say the same again, so it is left out, and that is said."""
+    port = ports.reserve()
+    try:
+        file = written(settings(server={"port": port}, broker={"url": "redis://127.0.0.1:1"}), tmp_path)
+        code, found = examined("--config", file)
+    finally:
+        ports.release(port)
+    assert (code, found["127.0.0.1:1", "reachable"][0]) == (1, "problem")
+    assert "was not tried" in found["a server started for the trial", "round trip"][1]
+
+
+def test_a_collector_that_is_away(tmp_path: Path) -> None:
+    """The trial is no part of anybody's traces, and waits for no collector at its end."""
+    tracing = {"enabled": True, "endpoint": "http://127.0.0.1:1"}
+    code, found = examined("--config", written(settings(server={"port": 0}, tracing=tracing), tmp_path))
+    assert (code, found["a server started for the trial", "round trip"][0]) == (0, "ok")
+
+
+def test_an_address_without_its_scheme(tmp_path: Path) -> None:
+    """It is no server that does not answer."""
+    ran = run("doctor", "--config", written(settings(), tmp_path), "--url", "live.example.com")
+    assert (ran.returncode, ran.stdout) == (1, "")
+    assert ran.stderr == "tidings: --url must begin with http:// or https://, not be 'live.example.com'.\n"
+
+
+def test_a_limit_that_is_too_narrow_for_the_trial(tmp_path: Path) -> None:
+    """The round trip is counted as any other call of the API; the server is as it should be."""
+    with TidingsNode(settings(limits={"api_requests": "5/1m"})) as node:
+        _, found = examined("--config", written(settings(server={"port": node.port}), tmp_path))
+        level, text = found[f"http://127.0.0.1:{node.port}", "round trip"]
+        assert (level, "[limits] api_requests" in text) == ("warning", True)
+        refused = run("publish", "--config", node.config, "news", "1", "--url", node.url)
+        assert (refused.returncode, "too many requests" in refused.stderr) == (1, True)
+
+
+def test_a_certificate_of_ones_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Trusted where SSL_CERT_FILE names it, over the whole way."""
+    certificate = str(self_signed(tmp_path))
+    with TidingsNode(settings(server={"tls_certificate": certificate, "tls_key": certificate})) as node:
+        asked = ("--config", node.config, "--url", node.url)
+        code, found = examined(*asked)
+        assert (code, "SSL_CERT_FILE" in found[node.url, "reachable"][1]) == (1, True)
+        monkeypatch.setenv("SSL_CERT_FILE", certificate)
+        _, found = examined(*asked)
+        assert found[node.url, "round trip"][0] == "ok"
+
+
 def test_a_certificate_that_ends(tmp_path: Path) -> None:
     certificate = str(self_signed(tmp_path))
     file = written(settings(server={"port": 0, "tls_certificate": certificate, "tls_key": certificate}), tmp_path)

@@ -97,6 +97,8 @@ def test_both_are_printed_and_publish_finds_the_right_one(divided: Divided, tmp_
     assert divided.internal in divided.node.process.line("Back ends")
     published = run("publish", "plain:news", "1", "--config", divided.node.config)
     assert (published.returncode, published.stdout) == (0, "{}\n")
+    lost = run("publish", "plain:news", "1", "--config", divided.node.config, "--url", divided.node.url)
+    assert (lost.returncode, "internal_port" in lost.stderr) == (1, True)
 
 
 async def test_it_stops_in_order_and_behind_tls_stays_plain(port: int, tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -9,6 +10,7 @@ from pathlib import Path
 
 import httpx2
 import pytest
+from tests.world.command import ROOT
 from tests.world.settings import SETTINGS
 
 from tidings.testing import TidingsNode
@@ -20,6 +22,8 @@ CONFIG = Path(__file__).with_name("schemathesis.toml")
 SEED = "20261126"
 EXAMPLES = "5"
 PATIENCE = 100.0
+SCHEMATHESIS = ROOT / "build/schemathesis"
+"""Where `make test` installs it, for this test alone."""
 
 UNFIT = ("positive_data_acceptance",)
 """Checks that say nothing here: a namespace that is made up is refused, and a schema does not know the namespaces."""
@@ -34,6 +38,7 @@ def server() -> Iterator[TidingsNode]:
         yield server
 
 
+@pytest.mark.skipif(not SCHEMATHESIS.exists(), reason="there is no schemathesis; `make test` installs it")
 @pytest.mark.timeout(120)
 def test_no_5xx_and_no_undocumented_answer(server: TidingsNode, tmp_path: Path) -> None:
     """Whatever is asked, by the rules or against them, is answered with a status, a type and a shape that are there.
@@ -49,6 +54,7 @@ def test_no_5xx_and_no_undocumented_answer(server: TidingsNode, tmp_path: Path) 
             *("--generation-database", "none", "--no-color", "--warnings", "off"),
         ],
         cwd=tmp_path,
+        env={**os.environ, "PYTHONPATH": str(SCHEMATHESIS)},
         capture_output=True,
         text=True,
         timeout=PATIENCE,

@@ -93,5 +93,6 @@ class Webhooks:
             return Endpoint(
                 Terms(**{**known, "event": Event(event), "http_headers": headers}), self._hooks, self._clock
             )
-        except (OSError, ssl.SSLError) as error:
-            raise SettingsError(f"[proxy.{event}] ca_file cannot be used: {error}.") from error
+        except OSError as error:  # SSLError is one.
+            reason = error if isinstance(error, ssl.SSLError) else error.strerror
+            raise SettingsError(f"[proxy.{event}] ca_file cannot be used: {values['ca_file']}: {reason}.") from error

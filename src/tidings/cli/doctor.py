@@ -18,6 +18,7 @@ from tidings.app import doctor as examination
 from tidings.app.settings import Settings
 from tidings.app.settings.layers import file_of
 from tidings.cli.options import Config, Verbose
+from tidings.errors import SettingsError
 from tidings.findings import Finding, Level
 
 INDENT = " " * 9
@@ -29,7 +30,10 @@ def doctor(
         str | None, typer.Option(metavar="URL", help="The broker. \\[default: that of the settings]")
     ] = None,
     url: Annotated[
-        str, typer.Option(help="Where clients find the server. \\[default: where the settings say it listens]")
+        str,
+        typer.Option(
+            metavar="URL", help="Where clients find the server. \\[default: where the settings say it listens]"
+        ),
     ] = "",
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON document, for programs.")] = False,
     config: Config = None,
@@ -54,6 +58,8 @@ def doctor(
     Prints one finding per line: ok, warning or problem. Exits with 1 when
     there is a problem, otherwise with 0.
     """
+    if url and not url.startswith(("http://", "https://")):
+        raise SettingsError(f"--url must begin with http:// or https://, not be {url!r}.")
     settings = Settings.load(config, overrides={"broker.url": broker})
     return asyncio.run(_examine(settings, url, config or file_of(os.environ), as_json=as_json))
 

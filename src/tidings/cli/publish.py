@@ -19,7 +19,9 @@ TIMEOUT = 10.0
 def publish(
     channel: Annotated[str, typer.Argument(help="Where to publish.")],
     data: Annotated[str, typer.Argument(metavar="JSON", parser=json_text, help="What to publish.")],
-    url: Annotated[str, typer.Option(help="The server. \\[default: where the settings say it listens]")] = "",
+    url: Annotated[
+        str, typer.Option(metavar="URL", help="The server. \\[default: where the settings say it listens]")
+    ] = "",
     key: Annotated[str, typer.Option(help="The API key. \\[default: the one of the settings]")] = "",
     config: Config = None,
     verbose: Verbose = False,
@@ -55,6 +57,11 @@ def _hint(url: str) -> str:
 def _result(response: httpx2.Response, base: str) -> object:
     if response.status_code == 401:
         raise TidingsError(f"{base} does not accept this API key.")
+    if response.status_code == 429:
+        again = response.headers.get("retry-after", "a few")
+        raise TidingsError(f"{base} has had too many requests from here; try again in {again} s.", temporary=True)
+    if response.status_code == 404:
+        raise TidingsError(f"{base} has no HTTP API; where [server] internal_port is set, the API is there alone.")
     try:
         answer = response.json()
         error = answer.get("error")

@@ -62,8 +62,9 @@ def token(
 ) -> None:
     """Print a token, signed with the secret of the settings.
 
-    A connection token says who a client is; with --channel it is a subscription token, which lets that user into that
-    one channel. Audience, issuer and the names of the claims are those of the settings.
+    A connection token says who a client is; with --channel it is a
+    subscription token, which lets that user into that one channel. Audience,
+    issuer and the names of the claims are those of the settings.
     """
     auth = Settings.load(config).auth
     apart = channel is not None and auth.subscriptions is not None

@@ -86,12 +86,15 @@ class _Entry(Struct, frozen=True):
     fact: Fact
     trace: Trace | None
     """Where it happened."""
+    moment: float
+    """When."""
 
 
 class LogListener:
     """Writes facts to the logger `tidings`. A fact without a method here is a line at debug."""
 
     def __init__(self, clock: Clock) -> None:
+        self._clock = clock
         self._throttle: Throttle[_Entry] = Throttle(clock)
         self._notable: Mapping[type[Fact], Callable[[Any], None]] = {
             events.ApiCallHandled: self._called,
@@ -214,7 +217,7 @@ class LogListener:
         if not LOGGER.isEnabledFor(level):
             return
         span = traces.current()
-        current = _Entry(level, text, fact, span.trace if span else None)
+        current = _Entry(level, text, fact, span.trace if span else None, self._clock.now())
         for entry, suppressed in self._throttle.take((text, kind), current):
             fields = _fields(entry.fact)
             if suppressed:
@@ -224,7 +227,14 @@ class LogListener:
                 LOGGER.log(entry.level, line)
             else:
                 # It was held back, and has nothing to do with the trace in which something is being done now.
-                Context().run(LOGGER.log, entry.level, line)
+                Context().run(self._late, entry, line)
+
+    def _late(self, entry: _Entry, line: Line) -> None:
+        """Write a line that was held back, with the time at which it was true."""
+        record = LOGGER.makeRecord(LOGGER.name, entry.level, __file__, 0, line, (), None)
+        record.created -= self._clock.now() - entry.moment
+        record.msecs = record.created % 1 * 1000
+        LOGGER.handle(record)
 
 
 def _fields(fact: Fact) -> dict[str, Any]:

@@ -73,7 +73,9 @@ async def _server(settings: Settings, url: str, *, broken: bool) -> AsyncIterato
         base = url.rstrip("/") or _here(settings.server).url()
         async for each in _running(settings, base):
             yield each
-    elif not broken:
+    elif broken:
+        yield Finding(Level.WARNING, TRIAL, "round trip", "was not tried: mend what is wrong with the broker first.")
+    else:
         async for each in _trial(settings):
             yield each
 

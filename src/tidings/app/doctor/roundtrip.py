@@ -23,6 +23,7 @@ from websockets.exceptions import ConnectionClosed, InvalidStatus, WebSocketExce
 from tidings.findings import Finding, Level
 from tidings.gateway import tokens
 from tidings.gateway.tokens import TokenRules
+from tidings.gateway.transports import encryption
 
 ROUNDS = 20
 PATIENCE = 5.0
@@ -57,6 +58,14 @@ class Way(Struct, frozen=True, kw_only=True):
 class Broken(Exception):
     """The way ends somewhere. The message says where, and what to do."""
 
+    level = Level.PROBLEM
+
+
+class Limited(Broken):
+    """Nothing is wrong, but the server lets us ask no more."""
+
+    level = Level.WARNING
+
 
 async def examine(way: Way) -> AsyncIterator[Finding]:
     """Findings about the way; a broken one is a problem."""
@@ -66,7 +75,7 @@ async def examine(way: Way) -> AsyncIterator[Finding]:
             yield _clock(way.base, skew)
             lasted = await _travel(socket, user, way)
     except Broken as broken:
-        yield Finding(Level.PROBLEM, way.base, "round trip", str(broken))
+        yield Finding(broken.level, way.base, "round trip", str(broken))
     except InvalidStatus as refused:
         yield Finding(Level.PROBLEM, way.base, "round trip", _refusal(refused))
     except (OSError, WebSocketException, httpx2.HTTPError) as error:
@@ -116,7 +125,10 @@ async def _travel(socket: ClientConnection, user: str, way: Way) -> list[float]:
     """Publish and hear, one after the other. Returns the seconds of each."""
     lasted = []
     headers = {"x-api-key": way.api_key}
-    async with httpx2.AsyncClient(base_url=way.api, timeout=PATIENCE, headers=headers, trust_env=False) as client:
+    trusted = encryption.outward()
+    async with httpx2.AsyncClient(
+        base_url=way.api, verify=trusted, timeout=PATIENCE, headers=headers, trust_env=False
+    ) as client:
         for number in range(ROUNDS):
             begin = time.perf_counter()
             answer = await client.post("/api/publish", json={"channel": f"#{user}", "data": {"number": number}})
@@ -153,6 +165,8 @@ async def _read(socket: ClientConnection) -> list[dict[str, Any]]:
 def _require_published(answer: httpx2.Response) -> None:
     if answer.status_code == 401:
         raise Broken("the server does not accept [api] key. Does it run with these settings? Restart it.")
+    if answer.status_code == 429:
+        raise Limited(f"[limits] api_requests allows too few for the {ROUNDS} publications of this trial, or did now.")
     try:
         error = answer.json().get("error")
     except (ValueError, AttributeError) as failure:

@@ -10,6 +10,7 @@ import httpx2
 
 from tidings.app.doctor.configuration import is_loopback
 from tidings.findings import Finding, Judging, Level
+from tidings.gateway.transports import encryption
 from tidings.version import __version__
 
 PATIENCE = 5.0
@@ -23,7 +24,8 @@ INNER_NETWORKS = [
 
 async def examine(base: str) -> AsyncIterator[Finding]:
     """Findings about the server at a URL. Without an answer there is one finding, which is a problem."""
-    async with httpx2.AsyncClient(base_url=base, timeout=PATIENCE, trust_env=False) as client:
+    trusted = encryption.outward()
+    async with httpx2.AsyncClient(base_url=base, verify=trusted, timeout=PATIENCE, trust_env=False) as client:
         try:
             health = await client.get("/health")
             caller = await client.get(CALLER, headers={"x-forwarded-for": FORGED})
@@ -117,7 +119,10 @@ def _is_inner(host: str) -> bool:
 
 def _cure(error: Exception) -> str:
     if "certificate" in str(error).lower():
-        return "Name in --url the host that the certificate is for; one that is signed by itself cannot be tried here."
+        return (
+            "Name in --url the host that the certificate is for, and in SSL_CERT_FILE an authority, or a certificate "
+            "that is signed by itself, which this machine does not trust otherwise."
+        )
     return "Is the server running, at this address?"
 
 
