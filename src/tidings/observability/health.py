@@ -2,7 +2,7 @@
 
 /health         200 when everything that the process needs is there, else 503 with the reason: send no clients here
 /health/live    200 while the event loop turns; when it does not, a restart may help
-/health/caller 200 with the address and the scheme that whoever asks is seen with, to try proxies on the way
+/health/caller  200 with the address and the scheme that whoever asks is seen with, to try proxies on the way
 """
 
 from __future__ import annotations

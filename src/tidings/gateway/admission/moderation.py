@@ -1,9 +1,9 @@
 """Between one connection's commands and its session, where commands have limits.
 
 A command over a limit is answered with 111, which is temporary; at once, before those that still wait for an answer,
-since it is not to fill their queue. Pongs and the connect command do not count. An
-unsubscribe over the limit is carried out, because clients answer an error to it with a new connection; a message
-without a reply (`send`) is dropped. Both count towards a flood, see `Flood`.
+since it is not to fill their queue. Pongs and the connect command do not count. An unsubscribe over the limit is
+carried out, because clients answer an error to it with a new connection; a message without a reply (`send`) is dropped.
+Both count towards a flood, see `Flood`.
 """
 
 from __future__ import annotations
