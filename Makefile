@@ -11,7 +11,7 @@ CENTRIFUGO ?= v6.9.1
 
 BIN := .venv/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet --constraint constraints.txt
-PYTEST := $(BIN)/python -m pytest --numprocesses $(WORKERS) --dist loadfile
+PYTEST := $(BIN)/python -m pytest --numprocesses $(WORKERS) --dist worksteal
 NODE_MODULES := tests/world/node_modules
 SCHEMATHESIS := build/schemathesis
 PEERS := build/peers
