@@ -14,6 +14,12 @@ from pathlib import Path
 import httpx2
 import pytest
 from centrifuge import Client as Sdk
+from cryptography.hazmat.primitives.serialization import (
+    BestAvailableEncryption,
+    Encoding,
+    PrivateFormat,
+    load_pem_private_key,
+)
 from tests.world.backend import token
 from tests.world.certificates import self_signed
 from tests.world.command import PATIENCE, run, written
@@ -57,6 +63,18 @@ async def test_sdk(certificate: Path, settings: Settings) -> None:
         await ada.connect()
         await ada.ready()
         await ada.disconnect()
+
+
+def test_a_key_that_would_ask_for_its_passphrase(certificate: Path, tmp_path: Path) -> None:
+    """Nobody sits there to type it: the server does not start, and neither it nor the doctor waits."""
+    key = load_pem_private_key(certificate.read_bytes(), None)
+    locked = tmp_path / "locked.pem"
+    locked.write_bytes(key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, BestAvailableEncryption(b"x")))
+    config = written({"server": {"port": 0, "tls_certificate": str(certificate), "tls_key": str(locked)}}, tmp_path)
+    for command in ("serve", "doctor"):
+        ran = run(command, "--config", config)
+        assert ran.returncode == 1
+        assert "passphrase" in ran.stdout + ran.stderr
 
 
 def test_certificate_that_cannot_be_read(tmp_path: Path) -> None:

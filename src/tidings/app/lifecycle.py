@@ -20,6 +20,7 @@ import uvicorn
 from starlette.types import ASGIApp
 
 from tidings.app.renewal import Certificate
+from tidings.app.renewal.certificate import load as load_certificate
 from tidings.app.settings import Settings
 from tidings.app.tidings import Tidings
 from tidings.errors import SettingsError
@@ -198,6 +199,8 @@ def config(hub: Tidings, settings: Settings) -> uvicorn.Config:
         ssl_certfile=server.tls_certificate or None,
         ssl_keyfile=server.tls_key or None,
     )
+    if server.tls_certificate:
+        load_certificate(server.tls_certificate, server.tls_key)  # uvicorn would ask for a passphrase, and wait.
     try:
         uvicorn_config.load()
     except OSError as error:

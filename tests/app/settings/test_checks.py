@@ -50,6 +50,7 @@ SCHEMES = (
             "[auth]\nhmac_secret = '-----BEGIN PUBLIC KEY-----\\nx\\n-----END PUBLIC KEY-----'".replace("'", '"'),
             "[auth] hmac_secret must be a secret of its own, not a key in PEM, SSH or JWK form.",
         ),
+        ("[proxy.refresh]\ntimeout = 30", "[proxy.refresh] timeout must be at most 25, not 30."),
         ("[client]\nping_interval = 8", "[client] ping_interval = 8.0 must exceed pong_timeout = 8.0."),
         ("[client]\nping_interval = 5", "[client] ping_interval = 5.0 must exceed pong_timeout = 8.0."),
         (

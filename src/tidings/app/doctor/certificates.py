@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-import ssl
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
 
+from tidings.app.renewal.certificate import load
 from tidings.app.settings import Settings
+from tidings.errors import SettingsError
 from tidings.findings import Judging, Level
 
 SOON = timedelta(days=21)
@@ -24,9 +25,9 @@ def judge(settings: Settings, now: datetime) -> Judging:
         return
     try:
         chain = x509.load_pem_x509_certificates(Path(server.tls_certificate).read_bytes())
-        ssl.create_default_context(ssl.Purpose.CLIENT_AUTH).load_cert_chain(server.tls_certificate, server.tls_key)
-    except ssl.SSLError:
-        yield Level.PROBLEM, "certificate", f"{server.tls_key} is not the key of {server.tls_certificate}, or no key."
+        load(server.tls_certificate, server.tls_key)
+    except SettingsError as error:
+        yield Level.PROBLEM, "certificate", f"{error.message} Is {server.tls_key} its key, without a passphrase?"
         return
     except OSError as error:
         yield Level.PROBLEM, "certificate", f"{error.filename or server.tls_key} cannot be read: {error.strerror}."

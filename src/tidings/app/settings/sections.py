@@ -145,6 +145,8 @@ class Endpoint(Section):
 class Proxy(Endpoint):
     """One that is asked."""
 
+    # Waiting for a turn and for the answer may each take so long, and a client that connects or renews has a minute.
+    timeout: Annotated[Duration, Field(le=25.0)] = Field(default=1.0, description="How long the answer may take.")
     queue_limit: Count = Field(default=1024, description="Calls that may wait for their turn; further ones fail.")
     answer_limit_bytes: Amount = Field(default=65536, description="The largest answer that is read.")
     binary: bool = Field(default=False, description="Send payloads in Base64, whatever they are.")

@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Mapping
 from contextlib import suppress
+from contextvars import Context
 
 from tidings import events
 from tidings.clock import Clock
@@ -90,7 +91,10 @@ class Courier:
 
     def _begin(self, endpoint: Endpoint, notice: Notice) -> None:
         self._under_way[endpoint.terms.event] += 1
-        task = asyncio.get_running_loop().create_task(self._deliver(endpoint, notice), name=f"notice of {notice.event}")
+        # In a context of its own: whoever frees a place is seldom whom the notice is about, and lends it no trace.
+        task = asyncio.get_running_loop().create_task(
+            self._deliver(endpoint, notice), name=f"notice of {notice.event}", context=Context()
+        )
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 
