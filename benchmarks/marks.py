@@ -6,9 +6,11 @@ from pathlib import Path
 
 
 def write_between(file: Path, name: str, text: str) -> None:
-    """Put the text between the file's marks of this name, or make it the whole file where it has none."""
+    """Put the text between the file's marks of this name, or with such marks at its end where it has none."""
     begin, end = f"<!-- {name}: begin -->", f"<!-- {name}: end -->"
     old = file.read_text() if file.exists() else ""
-    if begin in old and end in old:
-        text = f"{old.partition(begin)[0]}{begin}\n\n{text}\n\n{end}{old.partition(end)[2]}"
-    file.write_text(text if text.endswith("\n") else f"{text}\n")
+    before, found, _ = old.partition(begin)
+    after = old.partition(end)[2]
+    if not found:
+        before, after = f"{old}\n" if old else "", "\n"
+    file.write_text(f"{before}{begin}\n\n{text.rstrip()}\n\n{end}{after}")
