@@ -92,13 +92,20 @@ class Server(uvicorn.Server):
         # uvicorn would start it as well, and make a traceback of a broker that is away.
         await self._hub.start()
         await super().startup(sockets=[])
-        self.servers += [
-            await self._listen(bound, one)
-            for bound, one in zip(sockets or (), (self.config, self._internal), strict=False)
-        ]
+        for bound, one in zip(sockets or (), (self.config, self._internal), strict=False):
+            await self._open(bound, one)
         _collect_less()
         LOGGER.info(Line("started", {"version": __version__, "pid": os.getpid()}))
         self._on_ready()
+
+    async def _open(self, bound: socket.socket, config: uvicorn.Config) -> None:
+        """Raises `SettingsError` where somebody else has begun to listen there after the address was bound."""
+        try:
+            self.servers.append(await self._listen(bound, config))
+        except OSError as error:
+            host, port, *_ = bound.getsockname()
+            await self.shutdown()
+            raise SettingsError(f"cannot listen on {host}:{port}: {error.strerror}; choose another --port.") from error
 
     async def _listen(self, bound: socket.socket, config: uvicorn.Config) -> asyncio.Server:
         """As uvicorn does, with a bound on the time that a TLS handshake may take."""

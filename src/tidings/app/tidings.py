@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Callable, Iterable, Mapping
-from contextlib import AbstractContextManager, asynccontextmanager, nullcontext, suppress
+from contextlib import AbstractContextManager, AsyncExitStack, asynccontextmanager, nullcontext, suppress
 from pathlib import Path
 from typing import Any, Self, TypeVar
 
@@ -105,10 +105,10 @@ class Tidings:
             *extra_routes,
         ]
         self._proxies = TrustedProxies(self.settings.server.trusted_proxies)
-        self._router = Router([*clients, *operators], lifespan=self.lifespan)
-        self.public: ASGIApp = Router(clients, lifespan=self.lifespan)
+        self._whole = Router([*clients, *operators], lifespan=self.lifespan)
+        self.public: ASGIApp = Half(self, Router(clients, lifespan=self.lifespan))
         """What clients are served, for an address where back ends and operators are not."""
-        self.internal: ASGIApp = Router([*operators, *routes.everybody(self.node)])
+        self.internal: ASGIApp = Half(self, Router([*operators, *routes.everybody(self.node)]))
         """What back ends and operators are served, for an address where clients are not."""
 
     def __repr__(self) -> str:
@@ -124,14 +124,13 @@ class Tidings:
 
     async def stop(self) -> None:
         """Send all clients away, finish what was begun, and let the broker go. A hub does not start again."""
-        try:
-            await self.node.stop()
-        finally:
-            await self._webhooks.stop()
-            await self.renewal.stop()
-            await self._trust.stop()
+        async with AsyncExitStack() as rest:  # Each stops, whatever becomes of those before it.
             if self._tracing is not None:
-                await self._tracing.stop()
+                rest.push_async_callback(self._tracing.stop)
+            rest.push_async_callback(self._trust.stop)
+            rest.push_async_callback(self.renewal.stop)
+            rest.push_async_callback(self._webhooks.stop)
+            await self.node.stop()
 
     async def reload(self, settings: Settings | Mapping[str, Any] | Path | str | None = None) -> Change:
         """Read the settings anew from where they came, or take the given ones; keys count at once.
@@ -188,13 +187,17 @@ class Tidings:
 
         While the broker is away, everything answers and says so.
         """
+        await self.serve(self._whole, scope, receive, send)
+
+    async def serve(self, within: ASGIApp, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve what is within the hub: the hub is started, and the client's address is what its proxies say."""
         if scope["type"] != "lifespan":
             # A server that trusts the same proxies has done it already, and then this changes nothing.
             scope = self._proxies.seen_through(scope)
             if not self.node.is_started:
                 with suppress(BrokerUnavailable):
                     await self.start()
-        await self._router(scope, receive, send)
+        await within(scope, receive, send)
 
     # The application's decisions.
 
@@ -364,6 +367,17 @@ class Tidings:
         ended = Disconnect(code, reason)
         await self.start()
         await self.node.orders.disconnect(user, messages.Disconnect(ended.code, ended.reason))
+
+
+class Half:
+    """A part of what a hub serves, as an application of its own."""
+
+    def __init__(self, hub: Tidings, routes: ASGIApp) -> None:
+        self._hub = hub
+        self._routes = routes
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        await self._hub.serve(self._routes, scope, receive, send)
 
 
 def _settings(given: Settings | Mapping[str, Any] | Path | str | None, broker: str | None) -> Settings:

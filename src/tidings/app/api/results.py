@@ -5,13 +5,10 @@ A payload that is not JSON stands in the base64 twin of its field, as it does in
 
 from __future__ import annotations
 
-from base64 import b64encode
-
 from msgspec import Raw, Struct
 
 from tidings import model
-from tidings.wire.centrifuge.codec import Inexpressible
-from tidings.wire.centrifuge.json import JSON
+from tidings.wire.centrifuge.json import twins
 from tidings.wire.centrifuge.messages import NOTHING
 
 NULL = Raw(b"null")
@@ -59,8 +56,8 @@ class ClientInfo(Result, frozen=True):
 
     @classmethod
     def of(cls, info: model.ClientInfo) -> ClientInfo:
-        conn_info, b64conn_info = _twins(info.conn_info)
-        chan_info, b64chan_info = _twins(info.chan_info)
+        conn_info, b64conn_info = twins(info.conn_info)
+        chan_info, b64chan_info = twins(info.chan_info)
         return cls(info.user, info.client, conn_info, chan_info, b64conn_info, b64chan_info)
 
 
@@ -83,7 +80,7 @@ class Publication(Result, frozen=True):
 
     @classmethod
     def of(cls, publication: model.Publication) -> Publication:
-        data, b64data = _twins(publication.data)
+        data, b64data = twins(publication.data)
         return cls(
             data=NULL if data is NOTHING else data,
             offset=publication.offset,
@@ -126,11 +123,3 @@ class InfoResult(Result, frozen=True):
 
 class RPCResult(Result, frozen=True):
     data: Raw = NOTHING
-
-
-def _twins(payload: bytes) -> tuple[Raw, str]:
-    """A payload as it is and in base64, one of them empty."""
-    try:
-        return JSON.embed(payload), ""
-    except Inexpressible:
-        return NOTHING, b64encode(payload).decode()

@@ -25,9 +25,9 @@ import httpx2
 
 from tidings.app.publisher import replies, requests
 from tidings.app.publisher.carrier import BATCH, BATCH_BYTES
-from tidings.app.publisher.orders import Order, Orders, unexpired, unknown
+from tidings.app.publisher.orders import Order, Orders, Outcome, unexpired, unknown
 from tidings.balancer.breaker import Breaker
-from tidings.errors import InternalError, TidingsError
+from tidings.errors import InternalError, TidingsError, TooManyRequests
 from tidings.version import __version__
 
 CONNECT_TIMEOUT = 3.0
@@ -120,9 +120,8 @@ class HttpCarrier:
         except replies.Refused as refused:
             return self._refused(batch, refused)
         self._trouble = ""
-        for order, outcome in zip(batch, found, strict=True):
-            order.settle(outcome)
-        return []
+        kept_back = _settle(batch, found)
+        return self._put_off(kept_back, replies.reset(answer.headers)) if kept_back else []
 
     # What is left to do.
 
@@ -189,6 +188,23 @@ class HttpCarrier:
             while alone := await self._ready(alone):
                 alone = await self._attempt(client, alone)
         return []
+
+
+def _settle(batch: Sequence[Order], found: Sequence[Outcome]) -> list[Order]:
+    """Tell the callers; answers what a limit of the server's has kept back, of which nothing was done.
+
+    Where a later order of the same thread got through, because the limit's window has moved meanwhile, the earlier one
+    is not tried again: it would come after it.
+    """
+    refused: list[Order] = []
+    passed: set[int] = set()
+    for order, outcome in reversed(list(zip(batch, found, strict=True))):
+        if isinstance(outcome, TooManyRequests) and order.thread not in passed:
+            refused.append(order)
+        else:
+            passed.add(order.thread)
+            order.settle(outcome)
+    return refused[::-1]
 
 
 def _said(error: BaseException) -> str:

@@ -2,27 +2,17 @@
 
 from __future__ import annotations
 
-import ssl
 from collections.abc import Iterable, Mapping
 from concurrent.futures import Future
-from pathlib import Path
-from typing import TYPE_CHECKING, Any, Self, cast
+from typing import Self, cast
 
-from tidings.app.publisher.destination import destination
-from tidings.app.publisher.front import Front, Statistics, Undelivered
+from tidings.app.publisher.front import Undelivered
 from tidings.app.publisher.orders import when_settled
-from tidings.errors import InternalError
+from tidings.app.publisher.publishing import Publishing, late
 from tidings.model import StreamPosition
 
-if TYPE_CHECKING:
-    from tidings.app.settings import Settings
 
-TIMEOUT = 5.0
-QUEUE_LIMIT = 10_000
-QUEUE_LIMIT_BYTES = 16 * 2**20
-
-
-class Publisher:
+class Publisher(Publishing):
     """Publishes from any thread, through a server's HTTP API or through a broker.
 
     >>> with Publisher("http://host:8000", key="…") as publisher:
@@ -42,36 +32,6 @@ class Publisher:
 
     Raises `SettingsError`, `TypeError` and `ValueError` for what cannot be, and connects to nothing yet.
     """
-
-    def __init__(
-        self,
-        url: str,
-        *,
-        key: str | None = None,
-        settings: Settings | Mapping[str, Any] | Path | str | None = None,
-        timeout: float = TIMEOUT,
-        verify: ssl.SSLContext | Path | str | None = None,
-        trust_env: bool = True,
-        queue_limit: int = QUEUE_LIMIT,
-        queue_limit_bytes: int = QUEUE_LIMIT_BYTES,
-    ) -> None:
-        self._front = Front(
-            destination(
-                url,
-                key=key,
-                settings=settings,
-                verify=verify,
-                trust_env=trust_env,
-                timeout=timeout,
-                queue_limit=queue_limit,
-            ),
-            timeout=timeout,
-            queue_limit=queue_limit,
-            queue_limit_bytes=queue_limit_bytes,
-        )
-
-    def __repr__(self) -> str:
-        return f"<Publisher to {self._front.destination.name}>"
 
     def publish(
         self,
@@ -157,7 +117,7 @@ class Publisher:
         """
         self._front.require_elsewhere()
         orders = self._front.unsettled()
-        timeout = self._front.timeout if timeout is None else timeout
+        timeout = self._patience(timeout)
         try:
             when_settled(orders).result(timeout)
         except TimeoutError:
@@ -169,18 +129,10 @@ class Publisher:
         Answers what could not be published by then, and logs how many those are. Calls that still wait raise, as do
         later ones. Repeating it is harmless.
         """
-        return self._front.close(self._front.timeout if timeout is None else timeout)
-
-    def statistics(self) -> Statistics:
-        """How many calls wait, are under way, were published and have failed in this process."""
-        return self._front.statistics()
+        return self._front.close(self._patience(timeout))
 
     def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *exc_info: object) -> None:
         self.close()
-
-
-def late(timeout: float) -> InternalError:
-    return InternalError(f"not everything is published after {timeout:g} s")

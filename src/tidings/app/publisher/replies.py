@@ -146,6 +146,11 @@ def _sentence(base: str, status: int, headers: Mapping[str, str], body: bytes) -
     return BadRequest(f"{base} answers {status}")
 
 
+def reset(headers: Mapping[str, str]) -> float:
+    """When to come again after commands that were too many, though the request was not: seconds until more is left."""
+    return _pause(headers.get("ratelimit-reset", ""))
+
+
 def _pause(text: str) -> float:
     """Seconds, from a number or a date (RFC 9110, section 10.2.3)."""
     try:

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from base64 import b64encode
 from collections.abc import Mapping, Sequence
 
 import msgspec
 from msgspec import Raw, Struct
 
 from tidings.app.publisher.orders import Order
-from tidings.wire.centrifuge.codec import Inexpressible
-from tidings.wire.centrifuge.json import JSON
+from tidings.wire.centrifuge.json import twins
 from tidings.wire.centrifuge.messages import NOTHING
 
 
@@ -52,10 +50,7 @@ def batch(orders: Sequence[Order]) -> bytes:
 
 
 def _command(order: Order) -> _Command:
-    try:
-        data, b64data = JSON.embed(order.data), ""
-    except Inexpressible:  # It goes to a binary channel; others refuse it.
-        data, b64data = NOTHING, b64encode(order.data).decode()
+    data, b64data = twins(order.data)  # What is no JSON goes to a binary channel; others refuse it.
     what = (data, b64data, order.tags, order.idempotency_key, order.skip_history)
     if order.is_broadcast:
         return _Command(broadcast=_Broadcast(order.channels, *what))

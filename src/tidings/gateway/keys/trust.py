@@ -60,7 +60,7 @@ class Trust:
     ) -> None:
         self._hooks = hooks
         self._clock = clock or SystemClock()
-        self._endpoints: dict[tuple[str, float], Endpoint] = {}
+        self._endpoints: dict[str, Endpoint] = {}
         self._former: list[Endpoint] = []
         """Those that nobody names any more, until their tasks have ended."""
         self._is_started = False
@@ -95,29 +95,33 @@ class Trust:
 
     def _replace(self, connection: Realm, subscription: Realm | None) -> list[Endpoint]:
         """Returns the endpoints that nobody names any more."""
-        endpoints: dict[tuple[str, float], Endpoint] = {}
+        endpoints: dict[str, Endpoint] = {}
         verifies = self._verifier(connection, endpoints)
         apart = verifies if subscription is None else self._verifier(subscription, endpoints)
         # Bound methods, so that looking up who is trusted costs nothing per token.
         self.connection, self.subscription = verifies.connection, apart.subscription
         before, self._endpoints = self._endpoints, endpoints
-        return [endpoint for place, endpoint in before.items() if place not in endpoints]
+        return [endpoint for url, endpoint in before.items() if url not in endpoints]
 
-    def _verifier(self, realm: Realm, endpoints: dict[tuple[str, float], Endpoint]) -> Verifies:
+    def _verifier(self, realm: Realm, endpoints: dict[str, Endpoint]) -> Verifies:
         own, *others = [Verifier(rules, self._endpoint(rules, endpoints)) for rules in realm]
         if not others:
             return own
         named = dict(zip((rules.issuer for rules in realm.issuers), others, strict=True))
         return _Issuers(named, own if realm.rules.has_keys else None)
 
-    def _endpoint(self, rules: TokenRules, endpoints: dict[tuple[str, float], Endpoint]) -> Endpoint | None:
-        if not rules.jwks_url:
+    def _endpoint(self, rules: TokenRules, endpoints: dict[str, Endpoint]) -> Endpoint | None:
+        """The one at the address, with the keys that it has already; who wants them newest says how long they last."""
+        url, ttl = rules.jwks_url, rules.jwks_ttl
+        if not url:
             return None
-        place = rules.jwks_url, rules.jwks_ttl
-        if place not in endpoints:
-            known = self._endpoints.get(place)
-            endpoints[place] = known or Endpoint(*place, source=rules.section, hooks=self._hooks, clock=self._clock)
-        return endpoints[place]
+        if url in endpoints:
+            endpoints[url].ttl = min(ttl, endpoints[url].ttl)
+        elif (known := self._endpoints.get(url)) is not None:
+            endpoints[url], known.ttl = known, ttl
+        else:
+            endpoints[url] = Endpoint(url, ttl, source=rules.section, hooks=self._hooks, clock=self._clock)
+        return endpoints[url]
 
 
 class _Issuers:

@@ -13,8 +13,7 @@ from typing import Any
 from msgspec import Raw, Struct, json
 
 from tidings.gateway.client import Particulars
-from tidings.wire.centrifuge.codec import Inexpressible
-from tidings.wire.centrifuge.json import JSON
+from tidings.wire.centrifuge.json import twins
 from tidings.wire.centrifuge.messages import NOTHING, ConnectRequest
 
 _encode = json.Encoder().encode
@@ -136,20 +135,12 @@ def _who(about: Particulars, binary: bool) -> dict[str, Any]:
         "protocol": about.protocol,
         "encoding": "binary" if binary else "json",
         "user": about.user,
-        "meta": _json(about.meta) or NOTHING,
+        "meta": twins(about.meta)[0],
     }
 
 
 def _payload(data: bytes, binary: bool) -> dict[str, Any]:
     if not data:
         return {}
-    embedded = None if binary else _json(data)
-    return {"b64data": base64.b64encode(data).decode()} if embedded is None else {"data": embedded}
-
-
-def _json(data: bytes) -> Raw | None:
-    """As it may be embedded; None for what is not JSON."""
-    try:
-        return JSON.embed(data)
-    except Inexpressible:
-        return None
+    embedded, encoded = (NOTHING, base64.b64encode(data).decode()) if binary else twins(data)
+    return {"b64data": encoded} if encoded else {"data": embedded}

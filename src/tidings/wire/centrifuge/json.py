@@ -7,6 +7,7 @@ whole transport message at once. So whatever is embedded in a decoded command ma
 from __future__ import annotations
 
 import re
+from base64 import b64encode
 from collections.abc import Sequence
 from itertools import accumulate
 from typing import Any
@@ -72,6 +73,14 @@ class JSONCodec:
 
 
 JSON: Codec = JSONCodec()
+
+
+def twins(payload: bytes) -> tuple[Raw, str]:
+    """A payload as a field and as its base64 twin, as the server API has them: one of the two is empty."""
+    try:
+        return JSON.embed(payload), ""
+    except Inexpressible:
+        return NOTHING, b64encode(payload).decode()
 
 
 def _decode(line: str) -> Command:
