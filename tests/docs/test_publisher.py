@@ -16,7 +16,7 @@ from tests.world.command import PATIENCE
 
 from tidings import AsyncPublisher, Publisher
 from tidings.app.publisher import lifetimes
-from tidings.app.publisher import publisher as home
+from tidings.app.publisher import publishing as home
 from tidings.app.publisher.destination import KEY_VARIABLE
 from tidings.testing import Client, RedisServer, TidingsNode
 
@@ -99,7 +99,7 @@ def test_celerys_task(server: TidingsNode, redis: RedisServer) -> None:
 def test_every_method_is_there() -> None:
     named = [re.match(r"`(\w+)", cells[0])[1] for cells in rows(PAGE)]  # type: ignore[index]
     for kind in (Publisher, AsyncPublisher):
-        methods = {name for name, value in vars(kind).items() if name[0] != "_" and inspect.isfunction(value)}
+        methods = {name for name, value in inspect.getmembers(kind, inspect.isfunction) if name[0] != "_"}
         assert methods | {"publish_soon"} == set(named)
 
 

@@ -101,11 +101,12 @@ class Server(uvicorn.Server):
     async def _open(self, bound: socket.socket, config: uvicorn.Config) -> None:
         """Raises `SettingsError` where somebody else has begun to listen there after the address was bound."""
         try:
-            self.servers.append(await self._listen(bound, config))
+            bound.listen(config.backlog)  # uvloop does it, too, and says nothing when it fails.
         except OSError as error:
             host, port, *_ = bound.getsockname()
             await self.shutdown()
             raise SettingsError(f"cannot listen on {host}:{port}: {error.strerror}; choose another --port.") from error
+        self.servers.append(await self._listen(bound, config))
 
     async def _listen(self, bound: socket.socket, config: uvicorn.Config) -> asyncio.Server:
         """As uvicorn does, with a bound on the time that a TLS handshake may take."""

@@ -15,14 +15,21 @@ from tests.app.publisher.answering import CUT, PATIENCE, Answer, Answering
 from tidings import Publisher, TidingsError
 from tidings.app.publisher.carrier import BATCH
 from tidings.app.publisher.front import Statistics
+from tidings.app.publisher.http import settle
+from tidings.app.publisher.orders import Order
 from tidings.errors import BadRequest, InternalError, LimitExceeded, TooManyRequests, Unauthorized
 from tidings.model import StreamPosition
+from tidings.testing import TidingsNode
 
 pytestmark = [pytest.mark.world, pytest.mark.L3]
 
 
 def to(server: Answering, *, timeout: float = 10.0, **arguments: int) -> Publisher:
     return Publisher(server.url, key="k", timeout=timeout, **arguments)
+
+
+def an_order(thread: int) -> Order:
+    return Order(("news",), b"1", {}, "", False, False, 1.0, time.monotonic() + 1.0, thread)
 
 
 def failure(call: Callable[[], object]) -> TidingsError:
@@ -116,6 +123,33 @@ def test_too_many_requests_for_too_long() -> None:
         assert isinstance(failure(lambda: publisher.publish("a", 2)), TooManyRequests), "and so do those who come later"
         assert time.monotonic() - began < PATIENCE / 2
         assert server.data() == [[1]], "and the server is left alone meanwhile"
+
+
+def test_what_a_limit_keeps_back_out_of_several_comes_later() -> None:
+    """In its order: of a server that takes five in a second, and counts every publication."""
+    channels = {"history_size": 20, "history_ttl": 60.0}
+    settings = {"api": {"key": "k"}, "limits": {"api_requests": "5/1s"}, "channels": channels}
+    with TidingsNode(settings) as node, Publisher(node.url, key="k", timeout=PATIENCE) as publisher:
+        futures = [publisher.publish_soon("news", number) for number in range(12)]
+        assert [future.result(PATIENCE).offset for future in futures] == list(range(1, 13))
+
+
+def test_what_a_limit_keeps_back_for_too_long() -> None:
+    with TidingsNode({"api": {"key": "k"}, "limits": {"api_requests": "1/1m"}}) as node:
+        with Publisher(node.url, key="k", timeout=1.0) as publisher:
+            publisher.publish("news", 1)
+            error = failure(lambda: publisher.publish("news", 2))
+        assert isinstance(error, TooManyRequests)
+        assert error.temporary
+
+
+def test_nothing_overtakes_within_a_thread() -> None:
+    """Where a later publication got through, an earlier one that did not is not sent after it."""
+    limited = [TooManyRequests(), [StreamPosition(1)], TooManyRequests(), TooManyRequests()]
+    orders = [an_order(thread) for thread in (1, 1, 1, 2)]
+    assert settle(orders, limited) == orders[2:]
+    assert isinstance(orders[0].future.exception(0), TooManyRequests)
+    assert orders[1].future.result(0) == StreamPosition(1)
 
 
 def test_a_body_that_somebody_finds_too_long() -> None:

@@ -55,6 +55,22 @@ def test_each_issuer_has_its_own_keys() -> None:
     assert why(SEVERAL, token(OURS)) == why(SEVERAL, token(OURS, iss="anybody")) == ""
 
 
+async def test_keys_that_were_fetched_outlast_a_change_of_their_time() -> None:
+    """Of an endpoint that is still named, however long its keys are to be good; of another one nothing is kept."""
+
+    def rules(url: str, ttl: float) -> Realm:
+        return Realm(TokenRules(jwks_url=url, jwks_ttl=ttl))
+
+    several = trust(rules("https://them/a", 3600.0))
+    first = several.endpoints
+    several.change(rules("https://them/a", 60.0))
+    assert several.endpoints == first
+    assert [endpoint.ttl for endpoint in first] == [60.0]
+    several.change(rules("https://them/b", 60.0))
+    assert several.endpoints != first
+    await several.stop()
+
+
 def test_nobody_speaks_for_another_issuer() -> None:
     """Neither one issuer for another, nor we for any, nor any for us."""
     assert why(SEVERAL, token(OURS, iss="https://them", aud="us")) == "signature"

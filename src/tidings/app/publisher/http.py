@@ -120,7 +120,7 @@ class HttpCarrier:
         except replies.Refused as refused:
             return self._refused(batch, refused)
         self._trouble = ""
-        kept_back = _settle(batch, found)
+        kept_back = settle(batch, found)
         return self._put_off(kept_back, replies.reset(answer.headers)) if kept_back else []
 
     # What is left to do.
@@ -190,7 +190,7 @@ class HttpCarrier:
         return []
 
 
-def _settle(batch: Sequence[Order], found: Sequence[Outcome]) -> list[Order]:
+def settle(batch: Sequence[Order], found: Sequence[Outcome]) -> list[Order]:
     """Tell the callers; answers what a limit of the server's has kept back, of which nothing was done.
 
     Where a later order of the same thread got through, because the limit's window has moved meanwhile, the earlier one

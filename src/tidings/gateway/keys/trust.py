@@ -66,6 +66,11 @@ class Trust:
         self._is_started = False
         self._replace(connection, subscription)
 
+    @property
+    def endpoints(self) -> list[Endpoint]:
+        """Where keys are fetched."""
+        return list(self._endpoints.values())
+
     def start(self) -> None:
         """Begin to fetch keys, unless that has begun. Waits for none of them."""
         self._is_started = True
@@ -95,33 +100,40 @@ class Trust:
 
     def _replace(self, connection: Realm, subscription: Realm | None) -> list[Endpoint]:
         """Returns the endpoints that nobody names any more."""
-        endpoints: dict[str, Endpoint] = {}
-        verifies = self._verifier(connection, endpoints)
-        apart = verifies if subscription is None else self._verifier(subscription, endpoints)
+        wanted: _Wanted = {}
+        verifies = self._verifier(connection, wanted)
+        apart = verifies if subscription is None else self._verifier(subscription, wanted)
         # Bound methods, so that looking up who is trusted costs nothing per token.
         self.connection, self.subscription = verifies.connection, apart.subscription
-        before, self._endpoints = self._endpoints, endpoints
-        return [endpoint for url, endpoint in before.items() if url not in endpoints]
+        before, self._endpoints = self._endpoints, {url: endpoint for url, (endpoint, _) in wanted.items()}
+        for endpoint, ttl in wanted.values():
+            endpoint.ttl = ttl
+        return [endpoint for url, endpoint in before.items() if url not in wanted]
 
-    def _verifier(self, realm: Realm, endpoints: dict[str, Endpoint]) -> Verifies:
-        own, *others = [Verifier(rules, self._endpoint(rules, endpoints)) for rules in realm]
+    def _verifier(self, realm: Realm, wanted: _Wanted) -> Verifies:
+        own, *others = [Verifier(rules, self._endpoint(rules, wanted)) for rules in realm]
         if not others:
             return own
         named = dict(zip((rules.issuer for rules in realm.issuers), others, strict=True))
         return _Issuers(named, own if realm.rules.has_keys else None)
 
-    def _endpoint(self, rules: TokenRules, endpoints: dict[str, Endpoint]) -> Endpoint | None:
+    def _endpoint(self, rules: TokenRules, wanted: _Wanted) -> Endpoint | None:
         """The one at the address, with the keys that it has already; who wants them newest says how long they last."""
         url, ttl = rules.jwks_url, rules.jwks_ttl
         if not url:
             return None
-        if url in endpoints:
-            endpoints[url].ttl = min(ttl, endpoints[url].ttl)
-        elif (known := self._endpoints.get(url)) is not None:
-            endpoints[url], known.ttl = known, ttl
+        if url in wanted:
+            endpoint, other = wanted[url]
+            wanted[url] = endpoint, min(ttl, other)
         else:
-            endpoints[url] = Endpoint(url, ttl, source=rules.section, hooks=self._hooks, clock=self._clock)
-        return endpoints[url]
+            known = self._endpoints.get(url)
+            made = known or Endpoint(url, ttl, source=rules.section, hooks=self._hooks, clock=self._clock)
+            wanted[url] = made, ttl
+        return wanted[url][0]
+
+
+_Wanted = dict[str, tuple[Endpoint, float]]
+"""Endpoints by their address, each with the time for which its keys are good."""
 
 
 class _Issuers:
