@@ -16,6 +16,41 @@ from benchmarks.machine import two_cores
 
 SOURCES = Path(__file__).parent / "programs"
 
+PATIENCE = 10.0
+"""Seconds in which an assistant ends by itself."""
+
+
+class Assistant:
+    """A process that is asked by lines on its standard input, and answers by lines; it ends with the block."""
+
+    def __init__(self, process: subprocess.Popen[bytes]) -> None:
+        self._process = process
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        assert self._process.stdin is not None and self._process.stdout is not None
+        self._process.stdin.close()
+        try:
+            self._process.wait(PATIENCE)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            self._process.wait()
+        self._process.stdout.close()
+
+    def tell(self, line: str) -> None:
+        assert self._process.stdin is not None
+        self._process.stdin.write(f"{line}\n".encode())
+        self._process.stdin.flush()
+
+    def hear(self) -> bytes:
+        """The next line; nothing of a process that has died."""
+        assert self._process.stdout is not None
+        return self._process.stdout.readline()
+
 
 class Workplace:
     """Builds and starts what a run needs, and takes it away at the end.

@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
-from types import TracebackType
-from typing import Self
 
 import msgspec
 
@@ -15,7 +12,7 @@ from benchmarks.capacity.parts import Scale
 from benchmarks.load import LoadError, payload
 from benchmarks.rows import Figures, Measure
 from benchmarks.servers import PLAIN, Server, post
-from benchmarks.workplace import SOURCES
+from benchmarks.workplace import SOURCES, Assistant
 
 SIZE_BYTES = 100
 BATCH = "batch"
@@ -33,7 +30,7 @@ class BareHttp(Server):
         return [sys.executable, "-m", "uvicorn", "bare_http:app", *where, *options.split()]
 
     def script(self, user: str, channel: str) -> list[str]:
-        raise NotImplementedError("It has no clients.")
+        raise LoadError(f"the {self.title} has no clients")
 
     def request(self, payloads: list[str], channel: str) -> bytes:
         """What Tidings gets, byte for byte."""
@@ -55,37 +52,20 @@ class Asked(msgspec.Struct, frozen=True):
     p99_ms: float
 
 
-class HttpLoad:
+class HttpLoad(Assistant):
     """Callers on kept connections: `programs/http_load.py`."""
 
     def __init__(self, server: Server) -> None:
         self._server = server
         command = [sys.executable, str(SOURCES / "http_load.py"), str(server.published_to)]
-        self._process = server.workplace.spawn(command, server.workplace.client_cores, asks=True)
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        assert self._process.stdin is not None and self._process.stdout is not None
-        self._process.stdin.close()
-        try:
-            self._process.wait(10.0)
-        except subprocess.TimeoutExpired:
-            self._process.kill()
-            self._process.wait()
-        self._process.stdout.close()
+        super().__init__(server.workplace.spawn(command, server.workplace.client_cores, asks=True))
 
     def ask(self, request: bytes, *, callers: int, seconds: float) -> Asked:
         """Each caller asks anew when it has been answered. Raises `LoadError` for an answer that is an error."""
-        assert self._process.stdin is not None and self._process.stdout is not None
         file = self._server.workplace.directory / f"{self._server.key}.http"
         file.write_bytes(request)
-        self._process.stdin.write(f"run {file} {callers} {seconds}\n".encode())
-        self._process.stdin.flush()
-        answer = self._process.stdout.readline()
+        self.tell(f"run {file} {callers} {seconds}")
+        answer = self.hear()
         if not answer or b'"failed"' in answer:
             said = answer.decode() or "the load client died"
             raise LoadError(f"{self._server.title}: {said}\n{self._server.log}")

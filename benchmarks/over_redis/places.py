@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import subprocess
 import sys
 import urllib.request
 from collections.abc import Callable, Iterator
@@ -15,7 +14,7 @@ import msgspec
 
 from benchmarks.machine import cpu_seconds, wait_until
 from benchmarks.servers import API_KEY, KEPT, TidingsServer
-from benchmarks.workplace import SOURCES, Workplace
+from benchmarks.workplace import SOURCES, Assistant, Workplace
 from tidings.testing.services import RedisServer
 
 T = TypeVar("T")
@@ -153,27 +152,12 @@ class Published(msgspec.Struct, frozen=True):
     p99_ms: float
 
 
-class Publisher:
+class Publisher(Assistant):
     """A node that only publishes: `programs/publisher.py`."""
 
     def __init__(self, workplace: Workplace, redis: OwnRedis) -> None:
         command = [sys.executable, str(SOURCES / "publisher.py"), redis.url]
-        self._process = workplace.spawn(command, workplace.server_cores, asks=True)
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        assert self._process.stdin is not None and self._process.stdout is not None
-        self._process.stdin.close()
-        try:
-            self._process.wait(10.0)
-        except subprocess.TimeoutExpired:
-            self._process.kill()
-            self._process.wait()
-        self._process.stdout.close()
+        super().__init__(workplace.spawn(command, workplace.server_cores, asks=True))
 
     def publish(
         self, name: str, count: int, *, channels: int = 1, callers: int = 1, size_bytes: int = 100
@@ -183,13 +167,10 @@ class Publisher:
 
     def begin(self, name: str, count: int, *, channels: int = 1, callers: int = 1, size_bytes: int = 100) -> None:
         """Start publishing; `end` waits for it."""
-        assert self._process.stdin is not None
-        self._process.stdin.write(f"publish {name} {channels} {callers} {count} {size_bytes}\n".encode())
-        self._process.stdin.flush()
+        self.tell(f"publish {name} {channels} {callers} {count} {size_bytes}")
 
     def end(self) -> Published:
-        assert self._process.stdout is not None
-        answer = self._process.stdout.readline()
+        answer = self.hear()
         if not answer:
             raise RuntimeError("the publishing node died")
         return msgspec.json.decode(answer, type=Published)

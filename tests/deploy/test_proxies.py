@@ -259,7 +259,7 @@ async def is_used(visit: Visit, node: TidingsNode) -> None:
             async with visit("bob"):
                 if await lives(node):
                     return
-            await asyncio.sleep(0.1)
+            await asyncio.sleep(0.05)
 
 
 @pytest.mark.parametrize("proxy", [Nginx, Haproxy], indirect=True, ids=lambda kind: kind.name)
@@ -314,12 +314,12 @@ async def test_no_node_has_a_broker(proxy: Proxy, visit: Visit, cluster: Tidings
         await asyncio.to_thread(cluster.broker.kill)  # type: ignore[attr-defined]
         async with asyncio.timeout(PATIENCE):
             while await status_of_handshake(proxy, visit) not in (502, 503):
-                await asyncio.sleep(0.1)
+                await asyncio.sleep(0.05)
         assert ada.is_open
         await asyncio.to_thread(cluster.broker.restart)  # type: ignore[attr-defined]
         async with asyncio.timeout(PATIENCE):
             while await status_of_handshake(proxy, visit) != 101:
-                await asyncio.sleep(0.1)
+                await asyncio.sleep(0.05)
 
 
 async def status_of_handshake(proxy: Proxy, visit: Visit) -> int:

@@ -319,7 +319,7 @@ class TestRateLimiter:
         number = 200
         while (await ask(one, number))[0] == REFUSED:
             number += 1
-            await asyncio.sleep(0.5)
+            await asyncio.sleep(0.5)  # Asking more often would be a flood.
         assert 200 < number < 200 + COMMANDS
 
     async def test_throttling(self, commander: Commander) -> None:

@@ -49,6 +49,14 @@ def test_ready_when_it_says_so(config: Path, tmp_path: Path) -> None:
         assert httpx2.post(f"{url}/api/publish", json={"channel": "plain:it", "data": 1}).status_code == 401
 
 
+def test_a_secret_that_can_be_guessed() -> None:
+    """It is said at the start, by its name, and not shown; a good one is not mentioned."""
+    with TidingsNode({"auth": {"hmac_secret": "changeme"}, "api": {"key": "Wn5-cY8uJ_3kHdT1pZqL6bRx"}}) as server:
+        assert server.process.line(r"\[auth\] hmac_secret can be guessed")
+        assert "changeme" not in server.process.log
+        assert "[api] key" not in server.process.log
+
+
 def test_port_in_use(config: Path) -> None:
     """A port that somebody else has is named in one sentence, and the process ends with 1."""
     with socket.create_server(("127.0.0.1", 0)) as taken:

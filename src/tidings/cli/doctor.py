@@ -43,6 +43,7 @@ def doctor(
 
     In this order: the settings and how hard the secrets are to guess, the
     machine (open files, memory, processors), the certificate and its dates,
+    whom the server calls (issuers of keys, webhooks, the collector of spans),
     the broker with all its servers (reachability, versions, permissions,
     persistence, eviction, buffers, clocks), the port, and the server itself:
     its health, its clock, what it sees through proxies, and a publication's

@@ -9,10 +9,12 @@ from rich.console import Console
 
 from tidings.app import lifecycle
 from tidings.app import workers as several
+from tidings.app.doctor import configuration
 from tidings.app.settings import Settings
 from tidings.app.tidings import Tidings
 from tidings.cli import playground
 from tidings.cli.options import Config, Verbose
+from tidings.findings import Level
 from tidings.observability import logs
 from tidings.version import __version__
 
@@ -66,6 +68,9 @@ def _welcome(settings: Settings, base: str, internal: str, *, demo: bool) -> Non
         print(playground.curl(base, settings.api.secret))
         console.print("\nCtrl-C stops.")
         return
+    for finding in configuration.judge(settings):
+        if finding.level is Level.PROBLEM and finding.subject == "secrets":
+            console.print(f"{finding.text} `tidings doctor` looks at the rest.", markup=False, soft_wrap=True)
     if not settings.api.secret and not settings.api.insecure:
         console.print("There is no \\[api] key, so back ends cannot publish yet; `tidings config init` makes one.")
     if not settings.lets_somebody_in:

@@ -86,7 +86,11 @@ class Metrics:
         )
         self._reloads = measures.counter("tidings_reloads", "How often settings were read anew.", "outcome")
         self._begin_at_zero()
-        self._counts: Mapping[type[Fact], Callable[[Any], None]] = {
+        self._counts = self._counting()
+
+    def _counting(self) -> Mapping[type[Fact], Callable[[Any], None]]:
+        """What is done about each kind of fact that counts."""
+        return {
             events.ConnectionOpened: self._opened,
             events.ConnectionClosed: self._closed,
             events.ConnectionRefused: self._refused,
@@ -108,7 +112,7 @@ class Metrics:
             events.KeysUnreachable: self._missed_keys,
             events.SettingsReloaded: self._reloaded,
             events.SettingsRefused: self._refused_settings,
-            **WebhookCounts(measures).facts,
+            **WebhookCounts(self._measures).facts,
         }
 
     def _begin_at_zero(self) -> None:
