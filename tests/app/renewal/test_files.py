@@ -72,3 +72,13 @@ def test_what_goes_back_is_no_change(file: Path) -> None:
     assert look([file]) == before
     assert not watch.has_changed(look([file]))
     assert not watch.has_changed(look([file]))
+
+
+def test_what_is_read_on_request_is_no_change_any_more(file: Path) -> None:
+    """It would be read twice, and said twice; what happens after it is one like any other."""
+    watch = Watch(look([file]))
+    write(file)
+    watch.know(look([file]))
+    assert not any(watch.has_changed(look([file])) for _ in range(3))
+    replace(file)
+    assert [watch.has_changed(look([file])) for _ in range(3)] == [False, True, False]

@@ -28,6 +28,10 @@ class Watch:
     def __init__(self, seen: Look) -> None:
         self._known = self._last = seen
 
+    def know(self, seen: Look) -> None:
+        """What is there now is going to be read anyway, and is a change no more."""
+        self._known = self._last = seen
+
     def has_changed(self, seen: Look) -> bool:
         """Take the next look. True once per change."""
         settled = seen == self._last

@@ -154,8 +154,10 @@ class Renewal:
     async def _watch(self, watch: Watch) -> None:
         while True:
             asked = await self._wait()
-            changed = watch.has_changed(await asyncio.to_thread(look, self._files()))
-            if asked or changed:
+            seen = await asyncio.to_thread(look, self._files())
+            if asked:
+                watch.know(seen)
+            if asked or watch.has_changed(seen):
                 with suppress(SettingsError):  # It has been announced.
                     await self.reload(asked=asked)
 
