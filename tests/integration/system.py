@@ -7,11 +7,11 @@ import json
 from collections.abc import Awaitable, Callable
 from typing import Any, Self
 
-import httpx2
 from tests.world.backend import token
 from tests.world.settings import KEY, SECRET
 
 from tidings.errors import TidingsError
+from tidings.gateway.transports.outgoing import HttpClient
 from tidings.testing import Client, RedisServer, TidingsCluster, TidingsNode
 
 LEASE = 3.0
@@ -62,7 +62,7 @@ class BackEnd:
     """
 
     async def __aenter__(self) -> Self:
-        self._http = httpx2.AsyncClient(headers={"X-API-Key": KEY}, timeout=PATIENCE)
+        self._http = HttpClient(headers={"X-API-Key": KEY}, timeout=PATIENCE)
         return self
 
     async def __aexit__(self, *exc_info: object) -> None:

@@ -28,7 +28,7 @@ CHANNELS = {"namespaces": {"plain": {"allow_subscribe_for_client": True}}}
 def app() -> Iterator[Issuer]:
     with issuer_app() as app:
         issuer = Issuer(app)
-        for kid in ("a", "b", "nobody's"):
+        for kid in ("a", "b", "late", "nobody's"):
             issuer.add(kid)
         yield issuer
 
@@ -119,8 +119,8 @@ async def test_a_server_that_starts_before_its_issuer(issuer: Issuer) -> None:
 async def test_an_issuer_that_hangs_delays_nobody_who_is_known(node: TidingsNode, issuer: Issuer) -> None:
     """It holds up its own new keys alone."""
     assert await outcome(node, issuer.token("ada", "a")) == (0, True)
-    issuer.publish("b", mode="hanging")
-    waiting = asyncio.create_task(outcome(node, issuer.token("bob", "b")))
+    issuer.publish("late", mode="hanging")
+    waiting = asyncio.create_task(outcome(node, issuer.token("bob", "late")))
     began = time.monotonic()
     assert await outcome(node, issuer.token("ada", "a")) == (0, True)
     assert not waiting.done() and time.monotonic() - began < TIMEOUT

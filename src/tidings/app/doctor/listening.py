@@ -10,6 +10,7 @@ from tidings.app.lifecycle import bind
 from tidings.app.settings.sections import Server
 from tidings.errors import SettingsError
 from tidings.findings import Finding, Level
+from tidings.gateway.transports.outgoing import HttpClient
 
 PATIENCE = 5.0
 """Seconds that an answer may take."""
@@ -38,7 +39,7 @@ async def examine(server: Server) -> tuple[Occupant, Finding]:
 async def is_tidings(server: Server) -> bool:
     """Whether what listens there answers as we do."""
     # Who it is, and not whether its certificate is good, which has findings of its own.
-    async with httpx2.AsyncClient(verify=False, timeout=PATIENCE, trust_env=False) as client:
+    async with HttpClient(verify=False, timeout=PATIENCE, trust_env=False) as client:
         try:
             answer = await client.get(f"{server.url()}/health/live")
             return bool(answer.json() == {"status": "ok"})

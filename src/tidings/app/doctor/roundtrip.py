@@ -24,6 +24,7 @@ from tidings.findings import Finding, Level
 from tidings.gateway import tokens
 from tidings.gateway.tokens import TokenRules
 from tidings.gateway.transports import encryption
+from tidings.gateway.transports.outgoing import HttpClient
 
 ROUNDS = 20
 PATIENCE = 5.0
@@ -126,7 +127,7 @@ async def _travel(socket: ClientConnection, user: str, way: Way) -> list[float]:
     lasted = []
     headers = {"x-api-key": way.api_key}
     trusted = encryption.outward()
-    async with httpx2.AsyncClient(
+    async with HttpClient(
         base_url=way.api, verify=trusted, timeout=PATIENCE, headers=headers, trust_env=False
     ) as client:
         for number in range(ROUNDS):

@@ -11,6 +11,7 @@ import httpx2
 from tidings.app.doctor.configuration import is_loopback
 from tidings.findings import Finding, Judging, Level
 from tidings.gateway.transports import encryption
+from tidings.gateway.transports.outgoing import HttpClient
 from tidings.version import __version__
 
 PATIENCE = 5.0
@@ -25,7 +26,7 @@ INNER_NETWORKS = [
 async def examine(base: str) -> AsyncIterator[Finding]:
     """Findings about the server at a URL. Without an answer there is one finding, which is a problem."""
     trusted = encryption.outward()
-    async with httpx2.AsyncClient(base_url=base, verify=trusted, timeout=PATIENCE, trust_env=False) as client:
+    async with HttpClient(base_url=base, verify=trusted, timeout=PATIENCE, trust_env=False) as client:
         try:
             health = await client.get("/health")
             caller = await client.get(CALLER, headers={"x-forwarded-for": FORGED})

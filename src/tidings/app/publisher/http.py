@@ -28,6 +28,7 @@ from tidings.app.publisher.carrier import BATCH, BATCH_BYTES
 from tidings.app.publisher.orders import Order, Orders, Outcome, unexpired, unknown
 from tidings.balancer.breaker import Breaker
 from tidings.errors import InternalError, TidingsError, TooManyRequests
+from tidings.gateway.transports.outgoing import HttpClient
 from tidings.version import __version__
 
 CONNECT_TIMEOUT = 3.0
@@ -78,8 +79,8 @@ class HttpCarrier:
                     for order in batch:
                         order.settle(unknown(f"{type(error).__name__}: {error}"))
 
-    def _client(self) -> httpx2.AsyncClient:
-        return httpx2.AsyncClient(
+    def _client(self) -> HttpClient:
+        return HttpClient(
             verify=self._context,
             headers=self._headers,
             trust_env=self._trust_env,
@@ -99,7 +100,7 @@ class HttpCarrier:
             batch = left
         return []
 
-    async def _attempt(self, client: httpx2.AsyncClient, batch: list[Order]) -> list[Order]:
+    async def _attempt(self, client: HttpClient, batch: list[Order]) -> list[Order]:
         """Make a request. Answers what is to be tried again; everything else is settled."""
         patience = max(order.remaining for order in batch) + PATIENCE
         timeout = httpx2.Timeout(patience, connect=min(patience, CONNECT_TIMEOUT))
@@ -178,7 +179,7 @@ class HttpCarrier:
                 order.settle(replies.too_many(self._not_before - time.monotonic()))
         return again
 
-    async def _one_by_one(self, client: httpx2.AsyncClient, batch: list[Order]) -> list[Order]:
+    async def _one_by_one(self, client: HttpClient, batch: list[Order]) -> list[Order]:
         """Somebody takes no such large body: nothing was done, and each goes alone."""
         if len(batch) == 1:
             batch[0].settle(replies.too_large(self._base))

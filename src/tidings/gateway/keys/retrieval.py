@@ -53,8 +53,10 @@ async def retrieve(url: str, *, timeout: float = TIMEOUT) -> Retrieved:
 async def _ask(url: str, context: ssl.SSLContext, timeout: float) -> Retrieved:
     import httpx2
 
+    from tidings.gateway.transports.outgoing import HttpClient
+
     try:
-        async with httpx2.AsyncClient(verify=context, follow_redirects=False, timeout=timeout) as http:
+        async with HttpClient(verify=context, follow_redirects=False, timeout=timeout) as http:
             headers = {"accept": "application/jwk-set+json, application/json", "accept-encoding": "identity"}
             async with http.stream("GET", url, headers=headers) as response:
                 if response.status_code != httpx2.codes.OK:
@@ -106,7 +108,7 @@ def max_age(headers: Mapping[str, str]) -> float | None:
 
 def _prepare(url: str) -> ssl.SSLContext:
     """Load the library, and what certificates are verified against; without TLS that is nothing."""
-    import httpx2  # noqa: F401
+    import tidings.gateway.transports.outgoing  # noqa: F401
 
     if not url.startswith("https"):
         return ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)

@@ -15,6 +15,7 @@ import httpx2
 from msgspec import Struct
 
 from tidings.gateway.transports import encryption
+from tidings.gateway.transports.outgoing import HttpClient
 from tidings.gateway.webhooks.headers import Header
 from tidings.gateway.webhooks.terms import BadAnswer, CallFailed, Outcome, Terms
 
@@ -34,7 +35,7 @@ class Line:
     def __init__(self, terms: Terms) -> None:
         self._url = terms.url
         self._limit = terms.answer_limit_bytes
-        self._client = httpx2.AsyncClient(
+        self._client = HttpClient(
             verify=encryption.outward(terms.ca_file) if terms.url.startswith("https:") else False,
             trust_env=False,
             cookies=CookieJar(DefaultCookiePolicy(allowed_domains=[])),
