@@ -9,7 +9,8 @@ past it. There is no task here, and no timer until the connection ends.
 An end takes at most `close_timeout`. Our close frame goes out after what was written before, and once the client's has
 come we close the stream. After an error only our half of it is closed, and what the client still sends is thrown away
 until it closes the other: unread, it would make the kernel reset the connection, and our close frame would be lost.
-The peer does not wait for that. It is told as soon as nothing can be said any more.
+Whoever goes on after `LATE_BYTES` is not read any more: a flood costs nothing then, and a client that can no longer
+send has the time to read why. The peer does not wait for that. It is told as soon as nothing can be said any more.
 """
 
 from __future__ import annotations
@@ -34,6 +35,9 @@ from tidings.wire import frames
 # uvloop reads many times in a row: forty thousand pings each time, while nobody else is served.
 TURN_BYTES = 8192
 
+# How much is read of a client after our close, or after its own: more than kernels keep on their way.
+LATE_BYTES = 1 << 24
+
 # A control frame holds 125 bytes (RFC 6455, section 5.5), of which the close code takes two.
 REASON_LIMIT_BYTES = 123
 
@@ -52,6 +56,7 @@ class WebSocketTransport(asyncio.Protocol):
         "_ended",
         "_fragments",
         "_held",
+        "_late",
         "_open",
         "_owed_pong",
         "_paused",
@@ -92,6 +97,8 @@ class WebSocketTransport(asyncio.Protocol):
         self._paused = False
         # True while the peer wants nothing to be read.
         self._held = False
+        # How many bytes were read since messages go neither in nor out.
+        self._late = 0
         self._owed_pong = b""
         self._fragments: Fragments | None = None
         self._timer: asyncio.TimerHandle | None = None
@@ -178,6 +185,8 @@ class WebSocketTransport(asyncio.Protocol):
             self._transport.resume_reading()
 
     def _read(self, data: bytes) -> None:
+        if not self._open and self._is_too_late(data):
+            return
         self._rules.receive_data(data)
         answers = iter(self._rules.data_to_send())
         # The handshake is behind us: all further events are frames.
@@ -189,6 +198,16 @@ class WebSocketTransport(asyncio.Protocol):
                 self._take(frame)
         if last := list(answers):
             self._finish(last)
+
+    def _is_too_late(self, data: bytes) -> bool:
+        """Whether a closing connection has had its share; then the timer ends it, if the client does not."""
+        self._late += len(data)
+        if self._late <= LATE_BYTES:
+            return False
+        self._unread = b""
+        self._held = True
+        self._transport.pause_reading()
+        return True
 
     def eof_received(self) -> None:
         """The client hung up; the event loop closes our side once everything is written, if that ever happens."""

@@ -150,6 +150,30 @@ async def test_a_close_to_a_client_that_does_not_read(house, enter, until):
     assert peer.verdicts == [(3008, "slow")]
 
 
+async def test_a_flood_that_goes_on_after_our_close(house, enter, masked, until):
+    """Is not read without end: the client cannot send any more, reads why, and is cut after the close timeout."""
+    house.terms = TransportTerms(close_timeout=0.5)
+    wire, peer = await enter()
+    peer.transport.close(3013, "too many requests")
+    wire.raw(masked(TEXT, bytes(50_000)) * 1000)
+    assert await wire.closing() == (3013, "too many requests")
+    unsent = []
+    await until(lambda: peer.verdicts or unsent.append(wire.writer.transport.get_write_buffer_size()))
+    assert unsent[-1] > 10_000_000
+    assert peer.verdicts == [(3013, "too many requests")]
+    assert house.connections == set() and peer.received == []
+
+
+async def test_what_crosses_our_close_is_read(enter, masked, is_over):
+    """A client that has sent much before it reads our close ends the connection in order."""
+    wire, peer = await enter()
+    peer.transport.close(3001, "shutdown")
+    wire.raw(masked(TEXT, bytes(50_000)) * 200)
+    wire.send(CLOSE, b"\x0b\xb9")
+    assert await wire.closing() == (3001, "shutdown")
+    assert await is_over(wire, peer) == (3001, "shutdown")
+
+
 async def test_a_goodbye_that_cannot_be_sent(house, enter, until):
     """The same when the client closes, or just hangs up, without reading what was written to it."""
     house.terms = TransportTerms(close_timeout=0.05)
