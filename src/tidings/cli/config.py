@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import secrets
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -14,15 +15,19 @@ from rich.syntax import Syntax
 
 from tidings.app import build
 from tidings.app.settings import Settings, template
+from tidings.app.settings.layers import CONFIG_VARIABLE, DEFAULT_FILE, file_of
+from tidings.cli.command import Command, Group
 from tidings.cli.options import Config, Verbose
 from tidings.errors import SettingsError
 
-app = typer.Typer(no_args_is_help=True, help=__doc__)
+LOOKED_FOR = f"neither --config nor {CONFIG_VARIABLE} names one, and there is no ./{DEFAULT_FILE}"
+
+app = typer.Typer(cls=Group, no_args_is_help=True, help=__doc__)
 
 
-@app.command()
+@app.command(cls=Command)
 def init(
-    file: Annotated[Path, typer.Argument(help="The file to write.")] = Path("tidings.toml"),
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="The file to write.")] = Path("tidings.toml"),
     config: Config = None,
     verbose: Verbose = False,
 ) -> None:
@@ -40,14 +45,18 @@ def init(
     print(f"Wrote {target}, readable by you alone, since it holds secrets.")
 
 
-@app.command()
+@app.command(cls=Command)
 def check(config: Config = None, verbose: Verbose = False) -> None:
-    """Say whether the settings are right; exit with 1 and one sentence where they are not."""
-    build.check(Settings.load(config))
-    print("The settings are right.")
+    """Say whether the settings are right, and which; exit with 1 and one sentence where they are not."""
+    file = config or file_of(os.environ)
+    build.check(Settings.load(file))
+    if file is None:
+        print(f"No settings file was found ({LOOKED_FOR}); the defaults and the environment are right.")
+    else:
+        print(f"The settings of {file} and the environment are right.")
 
 
-@app.command()
+@app.command(cls=Command)
 def show(config: Config = None, verbose: Verbose = False) -> None:
     """Show the settings that are in force, from all sources, as TOML with the secrets masked."""
     text = "\n".join(_tables(Settings.load(config).shown()))

@@ -9,11 +9,13 @@ from typing import NoReturn
 import typer
 
 from tidings.cli import config, doctor, publish, serve, test, token
+from tidings.cli.command import Command, Group
 from tidings.cli.options import Verbose
 from tidings.errors import TidingsError
 from tidings.version import __version__
 
 app = typer.Typer(
+    cls=Group,
     help="Events to people, the moment they happen: a real-time server for any back end.",
     epilog="Settings come from --config FILE, else $TIDINGS_CONFIG, else ./tidings.toml where it exists; then from "
     "variables such as TIDINGS_SERVER__PORT; then from flags.",
@@ -23,11 +25,11 @@ app = typer.Typer(
     rich_markup_mode="rich",
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-app.command()(serve.serve)
-app.command()(token.token)
-app.command()(publish.publish)
-app.command()(doctor.doctor)
-app.command()(test.test)
+app.command(cls=Command)(serve.serve)
+app.command(cls=Command)(token.token)
+app.command(cls=Command)(publish.publish)
+app.command(cls=Command)(doctor.doctor)
+app.command(cls=Command)(test.test)
 app.add_typer(config.app, name="config")
 
 

@@ -17,12 +17,12 @@ TIMEOUT = 10.0
 
 
 def publish(
-    channel: Annotated[str, typer.Argument(help="Where to publish.")],
+    channel: Annotated[str, typer.Argument(metavar="CHANNEL", help="Where to publish.")],
     data: Annotated[str, typer.Argument(metavar="JSON", parser=json_text, help="What to publish.")],
     url: Annotated[
         str, typer.Option(metavar="URL", help="The server. \\[default: where the settings say it listens]")
     ] = "",
-    key: Annotated[str, typer.Option(help="The API key. \\[default: the one of the settings]")] = "",
+    key: Annotated[str, typer.Option(metavar="KEY", help="The API key. \\[default: the one of the settings]")] = "",
     config: Config = None,
     verbose: Verbose = False,
 ) -> None:

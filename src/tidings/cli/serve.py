@@ -20,10 +20,12 @@ from tidings.version import __version__
 
 
 def serve(
-    host: Annotated[str | None, typer.Option(help="The address to listen on. \\[default: 127.0.0.1]")] = None,
-    port: Annotated[int | None, typer.Option(min=0, max=65535, help="The port; 0 is any. \\[default: 8000]")] = None,
+    host: Annotated[
+        str | None, typer.Option(metavar="ADDRESS", help="The address to listen on. \\[default: 127.0.0.1]")
+    ] = None,
+    port: Annotated[int | None, typer.Option(metavar="PORT", help="The port; 0 is any. \\[default: 8000]")] = None,
     broker: Annotated[str | None, typer.Option(metavar="URL", help="The broker. \\[default: memory://]")] = None,
-    workers: Annotated[int | None, typer.Option(min=1, help="Processes on one port. \\[default: 1]")] = None,
+    workers: Annotated[int | None, typer.Option(metavar="N", help="Processes on one port. \\[default: 1]")] = None,
     demo: Annotated[bool, typer.Option("--demo", help="Serve a page to play with, on this machine only.")] = False,
     config: Config = None,
     verbose: Verbose = False,

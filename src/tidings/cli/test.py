@@ -16,13 +16,10 @@ from tidings.errors import TidingsError
 NOT_RUN = 3
 """Pytest's own code for a run that came to nothing; 1 would say that tests have failed."""
 
-NONE = ""
-"""What a flag takes. Typer would name its type, in a column that 80 characters have no room for."""
-
 
 def test(
     arguments: Annotated[
-        list[str] | None, typer.Argument(metavar="[PYTEST]...", help="Further arguments of pytest, after --.")
+        list[str] | None, typer.Argument(metavar="PYTEST", help="Further arguments of pytest, after --.")
     ] = None,
     level: Annotated[
         str | None,
@@ -32,30 +29,20 @@ def test(
         list[str] | None,
         typer.Option(metavar="NAME", help="A marker, or words in the names of files and classes. May be repeated."),
     ] = None,
-    markers: Annotated[str, typer.Option(metavar="L3", help="A marker expression, as pytest's -m.")] = "",
+    markers: Annotated[str, typer.Option(metavar="EXPRESSION", help="A marker expression, as pytest's -m.")] = "",
     real_redis: Annotated[
         bool,
-        typer.Option(
-            "--real-redis", metavar=NONE, help="Start a Redis once, unless REDIS_TEST_URL or REDIS_URL names one."
-        ),
+        typer.Option("--real-redis", help="Start a Redis once, unless REDIS_TEST_URL or REDIS_URL names one."),
     ] = False,
-    everything: Annotated[
-        bool, typer.Option("--all", metavar=NONE, help="Run every test, as without any of these.")
-    ] = False,
-    smoke: Annotated[bool, typer.Option("--smoke", metavar=NONE, help="The quick look.")] = False,
-    performance: Annotated[bool, typer.Option("--performance", metavar=NONE, help="The measurements.")] = False,
-    resilience: Annotated[
-        bool, typer.Option("--resilience", metavar=NONE, help="What happens when parts fail.")
-    ] = False,
-    fail_fast: Annotated[bool, typer.Option("--fail-fast", metavar=NONE, help="Stop at the first failure.")] = False,
+    everything: Annotated[bool, typer.Option("--all", help="Run every test, as without any of these.")] = False,
+    smoke: Annotated[bool, typer.Option("--smoke", help="The quick look.")] = False,
+    performance: Annotated[bool, typer.Option("--performance", help="The measurements.")] = False,
+    resilience: Annotated[bool, typer.Option("--resilience", help="What happens when parts fail.")] = False,
+    fail_fast: Annotated[bool, typer.Option("--fail-fast", help="Stop at the first failure.")] = False,
     fast_fail: Annotated[bool, typer.Option("--fast-fail", hidden=True, help="The same as --fail-fast.")] = False,
-    verbose: Annotated[bool, typer.Option("--verbose", "-v", metavar=NONE, help="Name each test.")] = False,
-    dry_run: Annotated[
-        bool, typer.Option("--dry-run", metavar=NONE, help="Show what would be started and run.")
-    ] = False,
-    coverage: Annotated[
-        bool, typer.Option("--coverage/--no-coverage", metavar=NONE, help="Measure which lines ran.")
-    ] = False,
+    verbose: Annotated[bool, typer.Option("--verbose", "-v", help="Name each test.")] = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Show what would be started and run.")] = False,
+    coverage: Annotated[bool, typer.Option("--coverage/--no-coverage", help="Measure which lines ran.")] = False,
     timeout: Annotated[
         float | None, typer.Option(metavar="SECONDS", help="How long one test may take, by pytest-timeout.")
     ] = None,
