@@ -13,7 +13,7 @@ import pytest
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 
-from tidings import Tidings
+from tidings import Tidings, events
 from tidings.app import lifecycle
 from tidings.app.settings import Settings
 from tidings.observability import logs
@@ -161,6 +161,16 @@ async def test_a_talkative_day() -> None:
     assert {"started", "client refused", "stopped"} <= set(service.messages())
     assert {line["logger"] for line in service.lines()} == {"tidings"}, "the server's own lines would say it twice"
     assert "my.secret.token" not in str(service.lines())
+
+
+async def test_what_was_held_back_is_written_at_the_stop() -> None:
+    """A hundred refusals in less than a second are one line, and another one when the server goes."""
+    async with Service("info") as service:
+        for _ in range(100):
+            service.hub.hooks.announce(events.ConnectionRefused(403, "not allowed", "https://evil.example", "::1"))
+        assert service.messages() == ["started", "connection refused"]
+    assert service.messages() == ["started", "connection refused", "stopping", "connection refused", "stopped"]
+    assert service.lines()[3]["suppressed"] == 98
 
 
 async def test_a_refused_origin(service: Service) -> None:

@@ -42,6 +42,9 @@ class Log:
         for fact in facts:
             self._listener(fact)
 
+    def finish(self) -> None:
+        self._listener.finish()
+
     def lines(self) -> list[dict[str, Any]]:
         """What was written since the last call, without the time and the logger's name."""
         text = self._stream.getvalue()
@@ -280,6 +283,20 @@ def test_nobody_floods_the_log(log: Log, clock: ManualClock, fact: Fact):
     log.hear(fact)
     (line,) = log.lines()
     assert line["suppressed"] == 999
+
+
+def test_nothing_stays_held_back_at_the_end(log: Log):
+    """The last of each kind is written, with how many were left out before it."""
+    other = replace(DROPPED, channel="prices:usd")
+    log.hear(*[DROPPED] * 5, other, replace(DROPPED, client="c-2"), REFUSED, REFUSED)
+    assert len(log.lines()) == 3
+    log.finish()
+    dropped, refused = log.lines()
+    assert (dropped["client"], dropped["channel"], dropped["suppressed"]) == ("c-2", "prices:eur", 4)
+    assert refused["message"] == "connection refused"
+    assert "suppressed" not in refused
+    log.finish()
+    assert log.lines() == []
 
 
 # What a process writes, and how.

@@ -59,3 +59,16 @@ def test_quiet_kinds_are_forgotten(throttle: Throttle[str], clock: ManualClock):
     clock.advance(1.0)
     assert list(throttle.take("last", "said")) == [("said", 0)]
     assert len(throttle) == 1
+
+
+def test_the_rest_is_what_is_held_back(throttle: Throttle[str], clock: ManualClock):
+    """Of each kind the newest, with the number of those before it, whether its interval is over or not; and once."""
+    for kind in ("a", "b", "c"):
+        list(throttle.take(kind, f"{kind}1"))
+    clock.advance(0.5)
+    for thing in ("a2", "a3", "a4"):
+        list(throttle.take("a", thing))
+    list(throttle.take("c", "c2"))
+    assert list(throttle.rest()) == [("a4", 2), ("c2", 0)]
+    assert list(throttle.rest()) == []
+    assert list(throttle.take("a", "a5")) == [("a5", 0)]

@@ -95,7 +95,8 @@ class Tidings:
         self.renewal = Renewal(self.settings, self._trust, self.hooks, self._take)
         self.metrics = Metrics(__version__, users=lambda: len(self.node.users), channels=self.node.hub.channels)
         self.hooks.listen(self.metrics)
-        self.hooks.listen(LogListener(self.node.clock))
+        self._log = LogListener(self.node.clock)
+        self.hooks.listen(self._log)
         if self._tracing is not None:
             self.hooks.listen(self._tracing.tracer)
             self.metrics.spans = self._tracing.counts
@@ -125,6 +126,7 @@ class Tidings:
     async def stop(self) -> None:
         """Send all clients away, finish what was begun, and let the broker go. A hub does not start again."""
         async with AsyncExitStack() as rest:  # Each stops, whatever becomes of those before it.
+            rest.callback(self._log.finish)
             if self._tracing is not None:
                 rest.push_async_callback(self._tracing.stop)
             rest.push_async_callback(self._trust.stop)

@@ -123,6 +123,11 @@ class LogListener:
     def __call__(self, fact: Fact) -> None:
         self._notable.get(type(fact), self._routine)(fact)
 
+    def finish(self) -> None:
+        """Write what is held back: nothing may follow that it could come with."""
+        for entry, suppressed in self._throttle.rest():
+            self._late(entry, suppressed)
+
     def _called(self, fact: events.ApiCallHandled) -> None:
         if fact.status >= 500 or fact.code == InternalError.code:
             self._write(WARNING, "API call failed", fact, (fact.method, fact.code))
@@ -219,22 +224,28 @@ class LogListener:
         span = traces.current()
         current = _Entry(level, text, fact, span.trace if span else None, self._clock.now())
         for entry, suppressed in self._throttle.take((text, kind), current):
-            fields = _fields(entry.fact)
-            if suppressed:
-                fields["suppressed"] = suppressed
-            line = Line(entry.text, fields, entry.trace)
             if entry is current:
-                LOGGER.log(entry.level, line)
+                LOGGER.log(entry.level, _line(entry, suppressed))
             else:
-                # It was held back, and has nothing to do with the trace in which something is being done now.
-                Context().run(self._late, entry, line)
+                self._late(entry, suppressed)
 
-    def _late(self, entry: _Entry, line: Line) -> None:
+    def _late(self, entry: _Entry, suppressed: int) -> None:
         """Write a line that was held back, with the time at which it was true."""
+        # It has nothing to do with the trace in which something is being done now.
+        Context().run(self._handle, entry, _line(entry, suppressed))
+
+    def _handle(self, entry: _Entry, line: Line) -> None:
         record = LOGGER.makeRecord(LOGGER.name, entry.level, __file__, 0, line, (), None)
         record.created -= self._clock.now() - entry.moment
         record.msecs = record.created % 1 * 1000
         LOGGER.handle(record)
+
+
+def _line(entry: _Entry, suppressed: int) -> Line:
+    fields = _fields(entry.fact)
+    if suppressed:
+        fields["suppressed"] = suppressed
+    return Line(entry.text, fields, entry.trace)
 
 
 def _fields(fact: Fact) -> dict[str, Any]:

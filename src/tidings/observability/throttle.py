@@ -14,7 +14,7 @@ class Throttle(Generic[T]):
     """Lets one thing of each kind through per `interval`, in seconds, and counts the others.
 
     What is still held back when its interval is over comes with whatever is said next. There is no timer, so after a
-    burst that nothing follows, the newest thing of it stays here.
+    burst that nothing follows, the newest thing of it stays here, until somebody asks for the `rest`.
     """
 
     def __init__(self, clock: Clock, interval: float = 1.0) -> None:
@@ -43,6 +43,13 @@ class Throttle(Generic[T]):
             yield thing, suppressed
         else:
             current.hold(thing)
+
+    def rest(self) -> Iterator[tuple[T, int]]:
+        """What is held back, whether its interval is over or not: the newest of each kind, as in `take`."""
+        windows, self._windows = self._windows, {}
+        for window in windows.values():
+            if window.count:
+                yield window.newest, window.count - 1
 
     def _over(self, now: float) -> list[Hashable]:
         kinds = []

@@ -299,6 +299,17 @@ def test_what_nobody_looks_at_is_logged(caplog: pytest.LogCaptureFixture) -> Non
     ]
 
 
+def test_what_is_not_logged_at_once_is_logged_at_the_end(caplog: pytest.LogCaptureFixture) -> None:
+    """Failures are said once a second; those of the last second when the publisher is closed."""
+    with Answering(*[Answer(401)] * 4) as server, to(server) as publisher:
+        for _ in range(4):
+            publisher.publish_soon("a", 1)
+        publisher.flush()
+        assert len([record for record in caplog.records if "A publication failed" in record.message]) == 1
+    first, last = [record.message for record in caplog.records if "A publication failed" in record.message]
+    assert last == f"{first} (2 more before it)"
+
+
 def test_no_proxy_between_here_and_here(monkeypatch: pytest.MonkeyPatch) -> None:
     """What is on this machine is reached without the proxy that the environment names."""
     for name in ("HTTP_PROXY", "http_proxy", "ALL_PROXY"):

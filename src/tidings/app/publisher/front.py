@@ -218,6 +218,9 @@ class Front:
             for order in late
             if not order.future.cancelled() and isinstance(error := order.future.exception(), TidingsError)
         ]
+        with self._lock:
+            held_back = list(self._throttle.rest())
+        _say(held_back)
         if undelivered:
             _log.warning("%d publications were not delivered before the publisher was closed.", len(undelivered))
         return undelivered
@@ -278,6 +281,10 @@ class Front:
         if not future.cancelled() and (error := future.exception()) is not None:
             with self._lock:
                 said = list(self._throttle.take("failed", error))
-            for newest, suppressed in said:
-                more = f" ({suppressed} more before it)" if suppressed else ""
-                _log.warning("A publication failed: %s%s", newest, more)
+            _say(said)
+
+
+def _say(failures: Iterable[tuple[BaseException, int]]) -> None:
+    for newest, suppressed in failures:
+        more = f" ({suppressed} more before it)" if suppressed else ""
+        _log.warning("A publication failed: %s%s", newest, more)
