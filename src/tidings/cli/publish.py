@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from typing import Annotated
 
@@ -12,8 +13,10 @@ from tidings.app.settings import Settings
 from tidings.cli.options import Config, Verbose
 from tidings.cli.token import json_text
 from tidings.errors import SettingsError, TidingsError
+from tidings.gateway.transports.outgoing import HttpClient, Unreadable
 
 TIMEOUT = 10.0
+"""Seconds for the whole of it."""
 
 
 def publish(
@@ -39,12 +42,21 @@ def publish(
     if not key.isascii():
         raise SettingsError("an API key is plain ASCII; this one is not.")
     try:
-        response = httpx2.post(f"{base}/api/publish", content=body, headers={"X-API-Key": key}, timeout=TIMEOUT)
+        response = asyncio.run(_post(f"{base}/api/publish", body, key))
+    except Unreadable as error:
+        raise TidingsError(f"outcome unknown: {base} answers {error.response.status_code}, and {error}.") from error
+    except TimeoutError as error:
+        raise TidingsError(f"no answer from {base} within {TIMEOUT:g} s. {_hint(url)}", temporary=True) from error
     except (httpx2.InvalidURL, httpx2.UnsupportedProtocol) as error:
         raise SettingsError(f"{base} is not an address; write http://host:port.") from error
     except httpx2.HTTPError as error:
         raise TidingsError(f"no answer from {base}: {str(error).rstrip('.')}. {_hint(url)}", temporary=True) from error
     print(json.dumps(_result(response, base)))
+
+
+async def _post(url: str, body: str, key: str) -> httpx2.Response:
+    async with asyncio.timeout(TIMEOUT), HttpClient(timeout=TIMEOUT) as client:
+        return await client.post(url, content=body, headers={"X-API-Key": key})
 
 
 def _hint(url: str) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import socket
 import threading
@@ -22,6 +23,9 @@ from tidings.model import StreamPosition
 from tidings.testing import TidingsNode
 
 pytestmark = [pytest.mark.world, pytest.mark.L3]
+
+
+GZIP = {"content-encoding": "gzip"}
 
 
 def to(server: Answering, *, timeout: float = 10.0, **arguments: int) -> Publisher:
@@ -102,6 +106,42 @@ def test_an_unknown_outcome(broken: Answer) -> None:
         assert failed.message.startswith("outcome unknown: ")
         assert publisher.publish("a", 2, idempotency_key="once") == StreamPosition()
         assert server.data() == [[1], [2], [2]]
+
+
+LONG = b"x" * 200_000
+"""More than a server has to say about a publication."""
+
+
+@pytest.mark.parametrize(
+    ("strange", "why"),
+    [(Answer(200, LONG), "the answer is longer than"), (Answer(200, b"{}", GZIP), "the answer is compressed")],
+)
+def test_an_answer_that_is_not_read(strange: Answer, why: str) -> None:
+    """Whatever a server says, it fills no memory. With an idempotency key the order is repeated."""
+    with Answering(strange, strange) as server, to(server) as publisher:
+        error = failure(lambda: publisher.publish("a", 1))
+        assert error.temporary
+        assert error.message.startswith(f"outcome unknown: {server.url}: {why}")
+        publisher.publish("a", 2, idempotency_key="k")
+        assert server.data() == [[1], [2], [2]]
+
+
+def test_a_long_page_of_a_proxy() -> None:
+    """Its status says that nothing was done, and how to go on."""
+    slow_down = Answer(429, LONG, {"retry-after": "0"})
+    with Answering(slow_down, Answer(413, LONG), Answer(401, LONG, GZIP)) as server, to(server) as publisher:
+        assert "publication as large" in failure(lambda: publisher.publish("a", 1)).message
+        assert "does not accept this key" in failure(lambda: publisher.publish("a", 2)).message
+        assert server.data() == [[1], [1], [2]]
+
+
+def test_as_many_channels_as_one_likes() -> None:
+    """How long an answer may be depends on what was asked."""
+    channels = [f"channel-{number}" for number in range(5000)]
+    responses = [{"result": {"offset": number, "epoch": "abcdef"}} for number in range(5000)]
+    body = json.dumps({"replies": [{"broadcast": {"responses": responses}}]}).encode()
+    with Answering(Answer(200, body)) as server, to(server) as publisher:
+        assert [position.offset for position in publisher.broadcast(channels, 1)] == [*range(5000)]
 
 
 def test_too_many_requests() -> None:

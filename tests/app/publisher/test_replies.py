@@ -11,6 +11,7 @@ import pytest
 from tests.app.publisher.test_orders import order
 
 from tidings.app.publisher import replies, requests
+from tidings.app.publisher.carrier import BATCH
 from tidings.app.publisher.orders import Outcome
 from tidings.errors import (
     BadRequest,
@@ -150,3 +151,13 @@ def test_only_different_threads_are_side_by_side() -> None:
     assert json.loads(requests.batch([one, other]))["parallel"] is True
     assert "parallel" not in json.loads(requests.batch([one, other, again]))
     assert "parallel" not in json.loads(requests.batch([one]))
+
+
+def test_an_answer_may_be_as_long_as_an_honest_one() -> None:
+    """A full batch of which each fails at length, and a broadcast to many with the largest positions."""
+    failed = {"error": {"code": 100, "message": "x" * 900, "temporary": True}}
+    full = json.dumps({"replies": [failed] * BATCH}).encode()
+    assert len(full) < replies.limit_bytes([order()] * BATCH) < 1_000_000
+    position = {"result": {"offset": 2**64 - 1, "epoch": "x" * 64}}
+    many = json.dumps({"replies": [{"broadcast": {"responses": [position] * 1000}}]}).encode()
+    assert len(many) < replies.limit_bytes([order(channels=("a",) * 1000)])

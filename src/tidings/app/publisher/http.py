@@ -8,7 +8,8 @@ Not sent
 Refused
     The server has done nothing, as with status 429. It is tried again where the server says when.
 Unknown
-    The connection broke under way, or somebody answered with a status that may mean anything. Orders with an
+    The connection broke under way, or somebody answered with a status that may mean anything, or at greater length than
+    a server has reason to. Orders with an
     idempotency key are repeated, because the server recognises them; the others say that the outcome is unknown.
 """
 
@@ -18,7 +19,7 @@ import asyncio
 import importlib
 import ssl
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 
 import httpx2
@@ -28,7 +29,7 @@ from tidings.app.publisher.carrier import BATCH, BATCH_BYTES
 from tidings.app.publisher.orders import Order, Orders, Outcome, unexpired, unknown
 from tidings.balancer.breaker import Breaker
 from tidings.errors import InternalError, TidingsError, TooManyRequests
-from tidings.gateway.transports.outgoing import HttpClient
+from tidings.gateway.transports.outgoing import LIMIT, HttpClient, Unreadable
 from tidings.version import __version__
 
 CONNECT_TIMEOUT = 3.0
@@ -102,18 +103,15 @@ class HttpCarrier:
 
     async def _attempt(self, client: HttpClient, batch: list[Order]) -> list[Order]:
         """Make a request. Answers what is to be tried again; everything else is settled."""
-        patience = max(order.remaining for order in batch) + PATIENCE
-        timeout = httpx2.Timeout(patience, connect=min(patience, CONNECT_TIMEOUT))
         try:
-            async with asyncio.timeout(patience):
-                answer = await client.post(f"{self._base}/api/batch", content=requests.batch(batch), timeout=timeout)
+            status, headers, body = await self._post(client, batch)
         except (httpx2.ConnectError, httpx2.ConnectTimeout, httpx2.ProxyError) as error:
             return self._unreached(batch, error)
         except (httpx2.TransportError, TimeoutError) as error:
             return self._lost(batch, f"{self._base}: {_said(error)}")
         self._breaker.succeeded()
         try:
-            found = replies.outcomes(self._base, answer.status_code, answer.headers, answer.content, len(batch))
+            found = replies.outcomes(self._base, status, headers, body, len(batch))
         except replies.Later as later:
             return self._put_off(batch, later.pause)
         except replies.TooLarge:
@@ -122,7 +120,25 @@ class HttpCarrier:
             return self._refused(batch, refused)
         self._trouble = ""
         kept_back = settle(batch, found)
-        return self._put_off(kept_back, replies.reset(answer.headers)) if kept_back else []
+        return self._put_off(kept_back, replies.reset(headers)) if kept_back else []
+
+    async def _post(self, client: HttpClient, batch: list[Order]) -> tuple[int, Mapping[str, str], bytes]:
+        """Status, headers and body of what is answered."""
+        patience = max(order.remaining for order in batch) + PATIENCE
+        try:
+            async with asyncio.timeout(patience):
+                answer = await client.post(
+                    f"{self._base}/api/batch",
+                    content=requests.batch(batch),
+                    timeout=httpx2.Timeout(patience, connect=min(patience, CONNECT_TIMEOUT)),
+                    extensions={LIMIT: replies.limit_bytes(batch)},
+                )
+        except Unreadable as error:
+            if error.response.status_code == httpx2.codes.OK:
+                raise
+            # A proxy's page, be it as long as it likes. What became of the request is said by the status.
+            return error.response.status_code, error.response.headers, b""
+        return answer.status_code, answer.headers, answer.content
 
     # What is left to do.
 

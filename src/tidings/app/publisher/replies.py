@@ -13,7 +13,7 @@ import msgspec
 from msgspec import Struct
 
 from tidings import errors
-from tidings.app.publisher.orders import Outcome
+from tidings.app.publisher.orders import Order, Outcome
 from tidings.errors import BadRequest, InternalError, TidingsError, TooManyRequests, Unauthorized
 from tidings.model import StreamPosition
 
@@ -22,6 +22,10 @@ DEFAULT_RETRY = 1.0
 
 RETRY_LIMIT = 300.0
 """Seconds after which the server is asked again, however long it wants to be left alone: it may have erred."""
+
+ANSWER_BYTES = 64 * 1024
+REPLY_BYTES = 1024
+"""How long an answer may be, at most, and for each channel: an offset and an epoch, or an error with its sentence."""
 
 NOT_CARRIED_OUT = frozenset({400, 401, 403, 404, 405, 411, 413, 414, 415, 421, 429, 431})
 """Statuses of a request of which nothing was done; after any other, nobody knows. A proxy says 502 and 504 for a server
@@ -85,6 +89,11 @@ _KINDS: Mapping[int, type[TidingsError]] = {
     if kind is not errors.SettingsError
 }
 """The class of each code that has one: those that stand below another share its code."""
+
+
+def limit_bytes(orders: Sequence[Order]) -> int:
+    """How long the answer to a request with these may be: no honest server says more."""
+    return ANSWER_BYTES + REPLY_BYTES * sum(len(order.channels) for order in orders)
 
 
 def outcomes(base: str, status: int, headers: Mapping[str, str], body: bytes, count: int) -> Sequence[Outcome]:
