@@ -27,10 +27,10 @@ from websockets.http11 import Request
 from websockets.protocol import OPEN
 from websockets.server import ServerProtocol
 
-from tidings.gateway.transports import deflate, opening
+from tidings.gateway.transports import deflate, head
 from tidings.gateway.transports.base import Join, TransportTerms
 from tidings.gateway.transports.handshake import Agreement
-from tidings.gateway.transports.opening import Field, Opening
+from tidings.gateway.transports.head import Field, Head
 from tidings.gateway.transports.websocket import WebSocketTransport
 
 TAKE_OVER = "tidings.takeover"
@@ -65,7 +65,7 @@ class WebSocketProtocol(WebSocketsSansIOProtocol):
             else:
                 self._early += data
                 self.transport.pause_reading()
-        elif (plain := opening.read(data)) is not None:
+        elif (plain := head.read(data)) is not None:
             self._unread = data
             self._begin(plain)
         else:
@@ -73,7 +73,7 @@ class WebSocketProtocol(WebSocketsSansIOProtocol):
             if self.conn.handshake_exc is not None and not self.handshake_initiated:
                 self._refuse_unreadable()
 
-    def _begin(self, asked: Opening) -> None:
+    def _begin(self, asked: Head) -> None:
         """What `handle_connect` does for a request that uvicorn has read."""
         self.handshake_initiated = True
         self.scope = {
@@ -148,7 +148,7 @@ class WebSocketProtocol(WebSocketsSansIOProtocol):
         if self.transport.is_closing():
             raise ClientDisconnected
         rules = ServerProtocol(state=OPEN, max_size=terms.message_limit_bytes, logger=self.conn.logger)
-        fields = [(b"Sec-WebSocket-Accept", opening.accept(self._asked(b"sec-websocket-key")))]
+        fields = [(b"Sec-WebSocket-Accept", head.accept(self._asked(b"sec-websocket-key")))]
         if terms.compression and (offered := self._asked(b"sec-websocket-extensions")):
             fields += _agree_on_extensions(rules, offered)
         if agreement.subprotocol is not None:

@@ -43,7 +43,7 @@ _SINGLE = frozenset(
 """Fields that a plain request has once at most."""
 
 
-class Opening(Struct, frozen=True):
+class Head(Struct, frozen=True):
     """What a client asks for. The names of `fields` are in lower case, `offers` are the subprotocols.
 
     A field of subprotocols without a value is left out: some clients send one to say that they offer none.
@@ -55,7 +55,7 @@ class Opening(Struct, frozen=True):
     offers: list[str]
 
 
-def read(data: bytes) -> Opening | None:
+def read(data: bytes) -> Head | None:
     """The request that these bytes are, from the first to the last; None where somebody else has to look."""
     if len(data) > HEAD_LIMIT_BYTES or not data.endswith(b"\r\n\r\n"):
         return None
@@ -78,7 +78,7 @@ def read(data: bytes) -> Opening | None:
     if _EXTENSIONS in named and _OFFERS.fullmatch(named[_EXTENSIONS]) is None:
         return None
     path, _, query = asked[1].decode("ascii").partition("?")
-    return Opening(path, query, fields, [offer.strip() for offer in offers.decode().split(",")] if offers else [])
+    return Head(path, query, fields, [offer.strip() for offer in offers.decode().split(",")] if offers else [])
 
 
 def accept(key: bytes) -> bytes:

@@ -9,7 +9,7 @@ from websockets.extensions.permessage_deflate import ServerPerMessageDeflateFact
 from websockets.http11 import Request
 from websockets.server import ServerProtocol
 
-from tidings.gateway.transports import opening
+from tidings.gateway.transports import head
 
 pytestmark = pytest.mark.core
 
@@ -31,14 +31,12 @@ def request(fields: dict[str, str] | list[tuple[str, str]] = FIELDS, target: str
 
 def test_the_answer_to_a_key() -> None:
     """The example of RFC 6455, section 1.3."""
-    assert opening.accept(KEY.encode()) == b"s3pPLMBiTxaQ9kYGzzhZRbK+xOo="
+    assert head.accept(KEY.encode()) == b"s3pPLMBiTxaQ9kYGzzhZRbK+xOo="
 
 
 def test_a_plain_request() -> None:
     """Path, query, fields in lower case and in order, offers."""
-    asked = opening.read(
-        request({**FIELDS, "Cookie": "a=1; b=2", "Sec-WebSocket-Protocol": "one, two"}, "/a%20b?c=%26")
-    )
+    asked = head.read(request({**FIELDS, "Cookie": "a=1; b=2", "Sec-WebSocket-Protocol": "one, two"}, "/a%20b?c=%26"))
     assert asked is not None
     assert (asked.path, asked.query, asked.offers) == ("/a%20b", "c=%26", ["one", "two"])
     assert asked.fields == [
@@ -59,12 +57,12 @@ def test_what_browsers_send() -> None:
             "accept-encoding": "gzip, deflate, br, zstd",
             "user-agent": "Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 (KHTML, like Gecko)",
         }
-        assert opening.read(request(fields)) is not None
+        assert head.read(request(fields)) is not None
 
 
 def test_an_empty_field_of_subprotocols() -> None:
     """Is as good as none."""
-    asked = opening.read(request({**FIELDS, "sec-websocket-protocol": ""}))
+    asked = head.read(request({**FIELDS, "sec-websocket-protocol": ""}))
     assert asked is not None and asked.offers == []
     assert b"sec-websocket-protocol" not in dict(asked.fields)
 
@@ -77,8 +75,8 @@ def test_an_empty_field_of_subprotocols() -> None:
         request(first="GET  /hub HTTP/1.1"),
         request(first="GET http://tidings.test/hub HTTP/1.1"),
         request(target="/h\xfcb"),
-        request(target="/" + "x" * opening.HEAD_LIMIT_BYTES),
-        request([*FIELDS.items(), *((f"x-{number}", "") for number in range(opening.FIELD_LIMIT))]),
+        request(target="/" + "x" * head.HEAD_LIMIT_BYTES),
+        request([*FIELDS.items(), *((f"x-{number}", "") for number in range(head.FIELD_LIMIT))]),
         request()[:-2],
         request() + b"\r\n",
         request() + b"more",
@@ -106,7 +104,7 @@ def test_an_empty_field_of_subprotocols() -> None:
     ids=lambda odd: repr(odd[-24:]),
 )
 def test_what_is_odd_is_left_to_others(odd: bytes) -> None:
-    assert opening.read(odd) is None
+    assert head.read(odd) is None
 
 
 VALUES = st.one_of(
@@ -123,7 +121,7 @@ NAMES = st.sampled_from([*FIELDS, "Origin", "sec-websocket-protocol", "Sec-WebSo
 def test_what_is_read_at_once_is_what_all_the_rules_say(more: list[tuple[str, str]], target: str) -> None:
     """The request is a handshake which they accept, with the same target, the same fields and the same answer."""
     data = request([*FIELDS.items(), *more], f"/{target}")
-    asked = opening.read(data)
+    asked = head.read(data)
     if asked is None:
         return
     rules = ServerProtocol(extensions=[ServerPerMessageDeflateFactory()])
@@ -135,7 +133,7 @@ def test_what_is_read_at_once_is_what_all_the_rules_say(more: list[tuple[str, st
         del said.headers["Sec-WebSocket-Protocol"]
     answer = rules.accept(said)
     assert answer.status_code == 101
-    assert answer.headers["Sec-WebSocket-Accept"].encode() == opening.accept(dict(asked.fields)[b"sec-websocket-key"])
+    assert answer.headers["Sec-WebSocket-Accept"].encode() == head.accept(dict(asked.fields)[b"sec-websocket-key"])
     assert said.path.partition("?")[::2] == (asked.path, asked.query)
     fields = [(name.lower().encode(), value.encode()) for name, value in said.headers.raw_items()]
     assert asked.fields == fields
@@ -143,4 +141,4 @@ def test_what_is_read_at_once_is_what_all_the_rules_say(more: list[tuple[str, st
 
 def test_the_property_sees_requests_that_are_plain() -> None:
     """It is not about nothing: most of what it makes up without the special fields is read at once."""
-    assert opening.read(request([*FIELDS.items(), ("x-y", 'ab-_=;:, \t"'), ("Cookie", "a=1")], "/ab%2?#;=")) is not None
+    assert head.read(request([*FIELDS.items(), ("x-y", 'ab-_=;:, \t"'), ("Cookie", "a=1")], "/ab%2?#;=")) is not None
