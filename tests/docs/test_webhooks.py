@@ -15,7 +15,7 @@ from tests.world.settings import SECRET
 from tidings.app.settings import Settings
 from tidings.app.settings.sections import Proxies
 from tidings.gateway.webhooks import backlog, endpoint, headers, proxies
-from tidings.gateway.webhooks.terms import Outcome
+from tidings.gateway.webhooks.terms import Outcome, Refusal
 from tidings.testing import AsgiApp, Client, TidingsNode
 from tidings.testing.clients import ConversationError, ReplyError
 
@@ -34,6 +34,18 @@ def test_every_outcome_is_there() -> None:
     """But for what happens only to a node that stops."""
     named = [name for cells in rows(section(PAGE, "What goes wrong")) for name in re.findall(r"`(\w+)`", cells[0])]
     assert sorted(named) == sorted(set(Outcome) - {Outcome.CANCELLED})
+
+
+@pytest.mark.core
+def test_statuses_that_are_answers() -> None:
+    """In the file as in the environment."""
+    part = section(PAGE, "Statuses that are answers")
+    (text,) = blocks(part, "toml")
+    assert set(Settings.of(tomllib.loads(text)).proxy.subscribe.terms["meanings"]) == {404, 503, 401}
+    variable = re.search(r"`(TIDINGS_\w+)='([^']+)'`", " ".join(part.split()))
+    assert variable is not None
+    settings = Settings.load(Path("/dev/null"), {variable[1]: variable[2]})
+    assert settings.proxy.subscribe.terms["meanings"] == {404: Refusal(1404, "", False)}
 
 
 @pytest.mark.core

@@ -9,9 +9,8 @@ from collections.abc import Iterator
 from itertools import groupby
 from typing import Any
 
-import httpx2
 import pytest
-from tests.world.webhooks.office import Receiver, known, settings, until
+from tests.world.webhooks.office import Receiver, known, metric, settings, until
 
 from tidings.testing import TidingsNode
 
@@ -43,13 +42,6 @@ def node(office: Receiver) -> Iterator[TidingsNode]:
 def receiver(office: Receiver) -> Receiver:
     office.forget()
     return office
-
-
-def metric(node: TidingsNode, name: str) -> float:
-    for line in httpx2.get(f"{node.url}/metrics").text.splitlines():
-        if line.startswith(f"{name} "):
-            return float(line.rpartition(" ")[2])
-    return 0.0
 
 
 async def come_and_go(node: TidingsNode, user: str, *channels: str) -> str:

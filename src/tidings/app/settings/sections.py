@@ -13,6 +13,7 @@ from pydantic import Field, SecretStr
 from tidings.app.settings.auth import NO_SECRET, Auth
 from tidings.app.settings.channels import Channels
 from tidings.app.settings.fields import Amount, Count, Duration, Ratio, Seconds, Section, Words
+from tidings.app.settings.transforms import Transforms
 from tidings.gateway.admission import Rate
 
 
@@ -150,6 +151,13 @@ class Proxy(Endpoint):
     queue_limit: Count = Field(default=1024, description="Calls that may wait for their turn; further ones fail.")
     answer_limit_bytes: Amount = Field(default=65536, description="The largest answer that is read.")
     binary: bool = Field(default=False, description="Send payloads in Base64, whatever they are.")
+    status_to_code_transforms: Transforms = Field(
+        default=(), description="What statuses mean: [{status_code = 404, to_error = {code = 1404}}]."
+    )
+
+    @property
+    def terms(self) -> dict[str, Any]:
+        return {**super().terms, "meanings": {one.status_code: one.meaning for one in self.status_to_code_transforms}}
 
 
 class Notice(Endpoint):
