@@ -13,9 +13,9 @@ from tests.world.backend import token
 from tests.world.settings import SECRET
 
 from tidings.app.settings import Settings
-from tidings.app.settings.sections import Proxies
+from tidings.app.settings.sections import NO_NOTICE, Proxies
 from tidings.gateway.webhooks import backlog, endpoint, headers, proxies
-from tidings.gateway.webhooks.terms import Outcome, Refusal
+from tidings.gateway.webhooks.terms import NOT_NOW, Event, Outcome, Refusal, Terms
 from tidings.testing import AsgiApp, Client, TidingsNode
 from tidings.testing.clients import ConversationError, ReplyError
 
@@ -54,6 +54,9 @@ def test_numbers_are_those_of_the_code() -> None:
     assert f"{endpoint.THRESHOLD} calls in a row" in text
     assert f"up to {endpoint.CAP:g} s, then one call tells" in text
     assert f"grows from {backlog.BASE:g} s to {backlog.CAP:g} s" in text
+    assert f"`retry_for` seconds ({Terms(Event.DISCONNECT, '').retry_for:g})" in text
+    assert NO_NOTICE.retry_for == Terms(Event.DISCONNECT, "").retry_for
+    assert ", ".join(map(str, sorted(NOT_NOW))) in text
     assert "after half a minute to a minute" in text and proxies.LATER == 60
     assert headers.SIGNATURE in text.lower()
 

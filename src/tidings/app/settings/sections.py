@@ -167,6 +167,7 @@ class Notice(Endpoint):
     queue_limit: Amount = Field(default=50000, description="What may wait; the oldest are dropped for newer ones.")
     queue_limit_bytes: Amount = Field(default=16777216, description="The same in bytes.")
     flush_timeout: Seconds = Field(default=5.0, description="How long stopping waits for what has not arrived.")
+    retry_for: Seconds = Field(default=300.0, description="How long what the endpoint refuses is told again.")
 
 
 class StateNotice(Notice):

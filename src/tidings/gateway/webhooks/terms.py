@@ -72,6 +72,8 @@ class Terms(Struct, frozen=True):
     queue_limit_bytes: int = 16777216
     flush_timeout: float = 5.0
     """For how long a node that stops goes on delivering what waits."""
+    retry_for: float = 300.0
+    """For how long an event that is refused is told again."""
     answer_limit_bytes: int = 65536
     binary: bool = False
     meanings: Mapping[int, Refusal | Ending] = {}
@@ -113,13 +115,30 @@ FAILURES = frozenset({Outcome.BROKEN, Outcome.TIMEOUT, Outcome.UNREACHABLE})
 """What speaks against the endpoint as a whole, and opens its circuit."""
 
 
-class CallFailed(Exception):
-    """An endpoint gave no answer that could be used; `why` is for the operator, never for the client."""
+NOT_NOW = frozenset({408, 425, 429})
+"""Statuses below 500 that speak of the moment, and not of what was sent."""
 
-    def __init__(self, outcome: Outcome, why: str) -> None:
+
+class CallFailed(Exception):
+    """An endpoint gave no answer that could be used; `why` is for the operator, never for the client.
+
+    `status` is that of the answer, 0 where there was none.
+    """
+
+    def __init__(self, outcome: Outcome, why: str, *, status: int = 0) -> None:
         super().__init__(outcome, why)
         self.outcome = outcome
         self.why = why
+        self.status = status
+
+    @property
+    def is_refusal(self) -> bool:
+        """Whether the endpoint has looked at it and may never want it.
+
+        From 502 on a status is that of somebody who stands in front of it, or of one that cannot now; 500 is what an
+        application answers that stumbles over this very thing.
+        """
+        return 0 < self.status < 502 and self.status not in NOT_NOW
 
 
 class BadAnswer(CallFailed):
