@@ -95,14 +95,15 @@ def test_what_is_refused_for_long_holds_nothing_back() -> None:
 
 
 def test_what_could_not_be_brought_has_no_end() -> None:
-    """Between two refusals its time goes on; without a refusal it never begins."""
+    """Without a refusal its time does not begin, and an endpoint that was away has all the time to refuse it again."""
     waiting, mine = backlog(), notice()
     waiting.add(mine)
     for now in (0.0, 50.0, 100.0):
         waiting.failed(waiting.take("end", now), now)
     assert not waiting.refused(waiting.take("end", 150.0), 150.0)
-    waiting.failed(waiting.take("end", 200.0), 200.0)
-    assert waiting.refused(waiting.take("end", 250.0), 250.0)
+    waiting.failed(waiting.take("end", 155.0), 155.0)
+    assert not waiting.refused(waiting.take("end", 200.0), 200.0)
+    assert waiting.refused(waiting.take("end", 210.0), 210.0)
     assert len(waiting) == 0
 
 

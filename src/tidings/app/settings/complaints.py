@@ -159,19 +159,20 @@ def _model(section: Place) -> type[Section]:
 
 def _element(annotation: Any) -> Any:
     """What a list, or what may be absent, consists of; anything else is what it is."""
-    return annotation if isinstance(annotation, type) and not get_args(annotation) else get_args(annotation)[0]
+    return annotation if isinstance(annotation, type) else get_args(annotation)[0]
 
 
 def _siblings_with(place: Place) -> list[str]:
     """The tables beside that of a key, which has no such key itself, that have one."""
-    if len(place) < 3 or get_args(_model(place[:-1])):
+    *above, table, key = place
+    fields = _model(tuple(above)).model_fields if above else {}
+    if table not in fields:  # Tables with names of their own are all alike.
         return []
-    fields = _model(place[:-2]).model_fields
-    siblings = ((name, field.annotation) for name, field in fields.items())
+    models = {name: field.annotation for name, field in fields.items() if isinstance(field.annotation, type)}
     return [
-        heading((*place[:-2], name))
-        for name, model in siblings
-        if isinstance(model, type) and issubclass(model, Section) and place[-1] in model.model_fields
+        heading((*above, name))
+        for name, model in models.items()
+        if issubclass(model, Section) and key in model.model_fields
     ]
 
 

@@ -65,7 +65,7 @@ class _Lane:
         """Which entry in the queue of ready lanes is the valid one."""
         self.breaker: Breaker | None = None
         self.refused_at: float | None = None
-        """When its first notice was refused for the first time."""
+        """Since when its first notice has been refused, each time that it was tried."""
 
 
 class Backlog:
@@ -134,19 +134,16 @@ class Backlog:
         if lane.refused_at is None:
             lane.refused_at = now
         if now - lane.refused_at < self._rooms[notice.event].retry_for:
-            self.failed(notice, now)
+            self._pause(notice.subject, lane, now)
             return False
         self._finish(notice)
         return True
 
     def failed(self, notice: Notice, now: float) -> None:
-        """It could not be told, and its lane pauses."""
+        """It could not be told, which says nothing of it, and its lane pauses."""
         lane = self._lanes[notice.subject]
-        lane.breaker = lane.breaker or self._make_breaker()
-        lane.breaker.failed(now)
-        lane.state = _State.PAUSING
-        self._offers += 1
-        heapq.heappush(self._pausing, (lane.breaker.deadline() or now, self._offers, notice.subject))
+        lane.refused_at = None
+        self._pause(notice.subject, lane, now)
 
     def returned(self, notice: Notice) -> None:
         """It was not even tried, and keeps its place."""
@@ -168,6 +165,13 @@ class Backlog:
             self._drop(oldest)
             dropped.append(oldest)
         return dropped
+
+    def _pause(self, subject: str, lane: _Lane, now: float) -> None:
+        lane.breaker = lane.breaker or self._make_breaker()
+        lane.breaker.failed(now)
+        lane.state = _State.PAUSING
+        self._offers += 1
+        heapq.heappush(self._pausing, (lane.breaker.deadline() or now, self._offers, subject))
 
     def _finish(self, notice: Notice) -> None:
         lane = self._lanes[notice.subject]
