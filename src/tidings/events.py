@@ -281,7 +281,11 @@ class NoticeDelivered(Fact, frozen=True):
 
 
 class NoticesDropped(Fact, frozen=True):
-    """Notices were given up: `full` when there was no room for newer ones, `stopped` when the node stopped."""
+    """Notices were given up.
+
+    `full` when there was no room for newer ones, `refused` when the endpoint would not have it for too long, `stopped`
+    when the node stopped.
+    """
 
     event: str
     reason: str

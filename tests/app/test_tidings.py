@@ -22,6 +22,7 @@ from websockets.asyncio.client import ClientConnection, connect
 
 from tidings import Client, SubscribeReply, Tidings, WebSocketProtocol
 from tidings.app.settings import Settings
+from tidings.brokers.memory import MemoryBroker
 from tidings.clock import ManualClock
 from tidings.errors import (
     BadRequest,
@@ -318,6 +319,15 @@ class TestLife:
         assert (await hub.publish("kept:x", 1)).offset == 1
         await asyncio.gather(hub.stop(), hub.stop())
         await hub.stop()
+
+    async def test_alone_it_tells_its_broker_nothing_of_its_connections(self) -> None:
+        """Nobody could ask, and it would cost time and memory for each."""
+        async with Tidings(settings=SETTINGS) as hub:
+            await joined(hub, "ada")
+            await turn()
+            broker = hub._broker
+            assert isinstance(broker, MemoryBroker) and broker.is_alone
+            assert broker._backend.people.clients("ada", hub.node.clock.now()) == set()
 
     async def test_the_first_call_starts_it(self) -> None:
         """A back end need not think of it. What was never started is stopped at once."""

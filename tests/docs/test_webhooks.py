@@ -13,9 +13,9 @@ from tests.world.backend import token
 from tests.world.settings import SECRET
 
 from tidings.app.settings import Settings
-from tidings.app.settings.sections import Proxies
+from tidings.app.settings.sections import NO_NOTICE, Proxies
 from tidings.gateway.webhooks import backlog, endpoint, headers, proxies
-from tidings.gateway.webhooks.terms import Outcome
+from tidings.gateway.webhooks.terms import NOT_NOW, Event, Outcome, Refusal, Terms
 from tidings.testing import AsgiApp, Client, TidingsNode
 from tidings.testing.clients import ConversationError, ReplyError
 
@@ -37,11 +37,26 @@ def test_every_outcome_is_there() -> None:
 
 
 @pytest.mark.core
+def test_statuses_that_are_answers() -> None:
+    """In the file as in the environment."""
+    part = section(PAGE, "Statuses that are answers")
+    (text,) = blocks(part, "toml")
+    assert set(Settings.of(tomllib.loads(text)).proxy.subscribe.terms["meanings"]) == {404, 503, 401}
+    variable = re.search(r"`(TIDINGS_\w+)='([^']+)'`", " ".join(part.split()))
+    assert variable is not None
+    settings = Settings.load(Path("/dev/null"), {variable[1]: variable[2]})
+    assert settings.proxy.subscribe.terms["meanings"] == {404: Refusal(1404, "", False)}
+
+
+@pytest.mark.core
 def test_numbers_are_those_of_the_code() -> None:
     text = " ".join(PAGE.split())
     assert f"{endpoint.THRESHOLD} calls in a row" in text
     assert f"up to {endpoint.CAP:g} s, then one call tells" in text
     assert f"grows from {backlog.BASE:g} s to {backlog.CAP:g} s" in text
+    assert f"`retry_for` seconds ({Terms(Event.DISCONNECT, '').retry_for:g})" in text
+    assert NO_NOTICE.retry_for == Terms(Event.DISCONNECT, "").retry_for
+    assert ", ".join(map(str, sorted(NOT_NOW))) in text
     assert "after half a minute to a minute" in text and proxies.LATER == 60
     assert headers.SIGNATURE in text.lower()
 

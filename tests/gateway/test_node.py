@@ -128,6 +128,33 @@ class TestLife:
                     await turn()
             assert str(house.told(events.CommandFailed)[0].error) == "out of order"
 
+    async def test_a_broker_that_forgets_again_while_it_is_told(self) -> None:
+        """Is told once more, from the beginning: what it was told first may be forgotten, too."""
+
+        class Forgetful(MemoryBroker):
+            joined = 0
+
+            async def join(self, node: str, card: bytes, lease: float) -> None:
+                self.joined += 1
+                await gate.wait()
+                await super().join(node, card, lease)
+
+        gate = asyncio.Event()
+        gate.set()
+        broker = Forgetful(ManualClock())
+        async with House(broker=broker, node={"lease": 3600.0}) as house:
+            begun = broker.joined
+            gate.clear()
+            house.node.hub.on_resumed([])
+            await until(lambda: broker.joined == begun + 1)
+            for _ in range(3):
+                house.node.hub.on_resumed([])
+            gate.set()
+            await until(lambda: broker.joined == begun + 2)
+            for _ in range(10):
+                await turn()
+            assert broker.joined == begun + 2
+
     async def test_a_handler_that_will_not_end_does_not_keep_the_node(self) -> None:
         """Neither one that hears of the end for ever, nor one that does not care that it is cancelled."""
 

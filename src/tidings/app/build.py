@@ -65,7 +65,6 @@ def node(
     they are not the ones that the settings name. Raises `SettingsError`.
     """
     clock, hooks = clock or SystemClock(), hooks or Hooks()
-    is_shared = carrier is not None
     carrier = carrier or broker(settings, clock)
     capabilities.check(settings, carrier)
     client = settings.client
@@ -93,7 +92,7 @@ def node(
         allowed_origins=client.allowed_origins,
         lease=settings.broker.lease,
         drain_timeout=settings.server.drain_timeout,
-        alone=isinstance(carrier, MemoryBroker) and not is_shared,
+        alone=isinstance(carrier, MemoryBroker) and carrier.is_alone,
     )
 
 

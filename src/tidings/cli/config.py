@@ -69,11 +69,21 @@ def show(config: Config = None, verbose: Verbose = False) -> None:
 
 def _tables(values: Mapping[str, Any], path: str = "") -> Iterator[str]:
     """The lines of a table, then those of the tables in it. TOML writes our values as JSON does."""
-    plain = {key: value for key, value in values.items() if not isinstance(value, Mapping)}
+    plain = {key: value for key, value in values.items() if not _inner(value)}
     if plain:
         yield f"[{path}]"
         yield from (f"{key} = {json.dumps(value)}" for key, value in plain.items())
         yield ""
     for key, value in values.items():
-        if isinstance(value, Mapping):
-            yield from _tables(value, f"{path}.{key}" if path else key)
+        for table in _inner(value):
+            # The double bracket is the outer one: [[a.b]] begins an element of a list, and [a.b.c] a table within it.
+            lines = _tables(table, f"{path}.{key}" if path else key)
+            if isinstance(value, list):
+                yield f"[{next(lines)}]"
+            yield from lines
+
+
+def _inner(value: Any) -> list[Mapping[str, Any]]:
+    """The tables that a value is, or consists of."""
+    tables = value if isinstance(value, list) else [value]
+    return [table for table in tables if isinstance(table, Mapping)]

@@ -114,6 +114,7 @@ class Node:
         self._starting: asyncio.Task[None] | None = None
         self._watching: asyncio.Task[None] | None = None
         self._asserting: asyncio.Task[None] | None = None
+        self._may_be_forgotten = False
         self._premises = Premises(
             clock=clock,
             hooks=policy.hooks,
@@ -264,14 +265,17 @@ class Node:
 
     def _resumed(self) -> None:
         """The broker is back, and may have forgotten everything: say again who is here."""
+        self._may_be_forgotten = True
         if self.is_started and not self.is_leaving and (self._asserting is None or self._asserting.done()):
             self._asserting = asyncio.create_task(self._assert_again(), name="tell the broker again")
 
     async def _assert_again(self) -> None:
-        with suppress(BrokerUnavailable):
-            await self.neighbours.join()
-            await self.hub.renew_presence()
-            await self._premises.registry.assert_again()
+        while self._may_be_forgotten and not self.is_leaving:  # It may be back anew before it was told everything.
+            self._may_be_forgotten = False
+            with suppress(BrokerUnavailable):
+                await self.neighbours.join()
+                await self.hub.renew_presence()
+                await self._premises.registry.assert_again()
 
     def _audience(self, channel: str, options: ChannelOptions) -> Fanout:
         soon = asyncio.get_running_loop().call_soon

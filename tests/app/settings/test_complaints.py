@@ -61,6 +61,11 @@ def in_overrides(overrides: dict[str, Any]) -> str:
         ("[channels.chat]\npresence = true", '[channels] has no key "chat"; did you mean [channels.namespaces.chat]?'),
         ("[proxy.conect]\ntimeout = 1", '[proxy] has no key "conect"; did you mean "connect"?'),
         ("[proxy.rpc]\nendpont = 'x'", '[proxy.rpc] has no key "endpont"; did you mean "endpoint"?'),
+        ("[proxy.rpc]\ndebounce = 1", '[proxy.rpc] has no key "debounce"; it is one of [proxy.state].'),
+        (
+            "[auth.issuers.a]\nuser = 'sub'",
+            '[auth.issuers.a] has no key "user"; did you mean "issuer"?',
+        ),
         ("[clint]\nping_interval = 5", "there is no section [clint]; did you mean [client]?"),
         ('["a b"]\nping_interval = 5', 'there is no section ["a b"]; did you mean ['),
         ("port = 8000", '"port" stands outside of any section; did you mean [server] port?'),

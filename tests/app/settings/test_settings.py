@@ -42,8 +42,14 @@ ENDPOINT: dict[str, Any] = {
     "ca_file": "",
     "concurrency": 64,
 }
-ASKED = {"queue_limit": 1024, "answer_limit_bytes": 65536, "binary": False}
-TOLD = {"concurrency": 8, "queue_limit": 50000, "queue_limit_bytes": 16777216, "flush_timeout": 5.0}
+ASKED = {"queue_limit": 1024, "answer_limit_bytes": 65536, "binary": False, "status_to_code_transforms": []}
+TOLD = {
+    "concurrency": 8,
+    "queue_limit": 50000,
+    "queue_limit_bytes": 16777216,
+    "flush_timeout": 5.0,
+    "retry_for": 300.0,
+}
 
 DEFAULTS = {
     "server": {

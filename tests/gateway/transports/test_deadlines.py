@@ -22,6 +22,13 @@ class TestDeadlines:
         assert deadlines.take(12.0) == ["a", "b"]
         assert (deadlines.deadline(), len(deadlines)) == (None, 0)
 
+    def test_looking_takes_nobody_away(self) -> None:
+        deadlines = Deadlines[str](10.0)
+        deadlines.add("a", 1.0)
+        deadlines.add("b", 2.0)
+        assert list(deadlines.late(11.0)) == list(deadlines.late(11.5)) == ["a"]
+        assert len(deadlines) == 2
+
     def test_nobody_gets_more_time(self) -> None:
         """Whoever is expected and begins again has still begun then."""
         deadlines = Deadlines[str](10.0)

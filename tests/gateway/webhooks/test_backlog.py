@@ -23,7 +23,8 @@ def notice(subject: str = "ada", event: str = "end", body: bytes = b"12345678") 
 
 
 def backlog(notices: int = 10, size_bytes: int = 1000) -> Backlog:
-    rooms = {"end": Room(notices, size_bytes), "leave": Room(notices, size_bytes)}
+    room = Room(notices, size_bytes, retry_for=10.0)
+    rooms = {"end": room, "leave": room}
     return Backlog(rooms, lambda: Breaker(base=1.0, cap=4.0, draw=lambda: 1.0))
 
 
@@ -73,6 +74,47 @@ def test_what_arrives_ends_the_pauses() -> None:
     waiting.told(waiting.take("end", 1.0))
     waiting.failed(waiting.take("end", 1.0), 1.0)
     assert waiting.deadline() == 2.0
+
+
+def test_what_is_refused_for_long_holds_nothing_back() -> None:
+    """It is told again like what failed, and given up with the first refusal after its time."""
+    waiting, poison, later = backlog(), notice(), notice()
+    waiting.add(poison)
+    waiting.add(later)
+    now = 100.0
+    for pause in (1.0, 2.0, 4.0, 4.0):
+        assert waiting.take("end", now) is poison
+        assert not waiting.refused(poison, now)
+        assert waiting.deadline() == now + pause
+        now += pause
+    assert waiting.take("end", now) is poison
+    assert waiting.refused(poison, now)
+    assert waiting.take("end", now) is later
+    assert not waiting.refused(later, now), "its own time begins with its own refusal"
+    assert waiting.deadline() == now + 1.0
+
+
+def test_what_could_not_be_brought_has_no_end() -> None:
+    """Without a refusal its time does not begin, and an endpoint that was away has all the time to refuse it again."""
+    waiting, mine = backlog(), notice()
+    waiting.add(mine)
+    for now in (0.0, 50.0, 100.0):
+        waiting.failed(waiting.take("end", now), now)
+    assert not waiting.refused(waiting.take("end", 150.0), 150.0)
+    waiting.failed(waiting.take("end", 155.0), 155.0)
+    assert not waiting.refused(waiting.take("end", 200.0), 200.0)
+    assert waiting.refused(waiting.take("end", 210.0), 210.0)
+    assert len(waiting) == 0
+
+
+def test_pushed_out_it_leaves_no_clock_behind() -> None:
+    waiting, poison, second, third = backlog(notices=2), notice(), notice(), notice()
+    waiting.add(poison)
+    waiting.add(second)
+    waiting.refused(waiting.take("end", 0.0), 0.0)
+    assert waiting.add(third) == [poison]
+    assert waiting.take("end", 20.0) is second
+    assert not waiting.refused(second, 20.0)
 
 
 def test_what_was_not_tried_keeps_its_place() -> None:
@@ -134,7 +176,7 @@ class Told(RuleBasedStateMachine):
             assert one.subject not in {other.subject for other in self.out}
             self.out.append(one)
 
-    @rule(how=st.sampled_from(["told", "failed", "returned"]))
+    @rule(how=st.sampled_from(["told", "failed", "refused", "returned"]))
     def end(self, how: str) -> None:
         if not self.out:
             return
@@ -144,6 +186,10 @@ class Told(RuleBasedStateMachine):
             self.told[one.subject].append(one)
         elif how == "failed":
             self.waiting.failed(one, self.now)
+        elif how == "refused":
+            if self.waiting.refused(one, self.now):
+                assert self.added[one.subject][len(self.told[one.subject])] is one
+                self.added[one.subject].remove(one)
         else:
             self.waiting.returned(one)
 

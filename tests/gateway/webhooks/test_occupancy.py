@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import time
+
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from msgspec import msgpack
 
-from tidings.gateway.webhooks.occupancy import Claim, Occupancy, Occupied, letter, others
+from tidings.gateway.webhooks.occupancy import SHORTEST, Claim, Occupancy, Occupied, letter, others
 
 pytestmark = pytest.mark.core
 
@@ -90,6 +93,46 @@ def test_the_deadline_is_that_of_the_oldest_claim() -> None:
     node.subscribed("x", 5.0)
     node.subscribed("y", 6.0)
     assert node.deadline() == 6.0
+
+
+def test_what_is_put_off_holds_nothing_up() -> None:
+    """Without a debounce a claim that was put off is due after one that came later."""
+    node = Occupancy("b", 0.0)
+    node.subscribed("x", 5.0)
+    claims = node.begin(5.0, 10)
+    node.conclude(claims, [msgpack.encode(["mine"])], 5.0)
+    node.subscribed("y", 5.1)
+    assert node.deadline() == 5.1
+    assert [claim.channel for claim in node.begin(5.1, 10)] == ["y"]
+    assert {claim.channel for claim in node.begin(5.0 + SHORTEST, 10)} == {"x", "y"}
+
+
+def test_at_most_so_many_are_asked_about_at_a_time() -> None:
+    """Those that waited longest; when the node stops, also those whose time has not come."""
+    node = Occupancy("a", DEBOUNCE)
+    for number in range(5):
+        node.subscribed(f"c{number}", float(number))
+    assert [claim.channel for claim in node.begin(9.0, 3)] == ["c0", "c1", "c2"]
+    assert [claim.channel for claim in node.begin(3.0, 9)] == ["c0", "c1", "c2"]
+    assert len(node.begin(0.0, 9, at_once=True)) == 5
+
+
+def pace(pending: int) -> float:
+    """Seconds for one channel that is due while so many others are pending; the best of many."""
+    node, best = Occupancy("a", DEBOUNCE), 1.0
+    for number in range(pending + 200):
+        node.subscribed(f"c{number}", number / pending)
+        if number >= pending:
+            now, began = number / pending, time.perf_counter()
+            node.deadline()
+            node.conclude(node.begin(now, 10), [], now)
+            best = min(best, time.perf_counter() - began)
+    return best
+
+
+def test_a_channel_costs_the_same_however_many_are_pending() -> None:
+    """A queue gives 2, looking through them all gave 100."""
+    assert pace(10_000) < 20 * pace(50)
 
 
 def test_the_lower_id_says_it() -> None:

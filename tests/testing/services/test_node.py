@@ -13,6 +13,7 @@ import pytest
 
 from tidings.testing.clients import Client
 from tidings.testing.services import AsgiApp, ServiceError, TidingsNode
+from tidings.testing.services.node import toml
 
 pytestmark = [pytest.mark.world, pytest.mark.L3]
 
@@ -61,6 +62,14 @@ def test_a_node_says_where_its_settings_are():
     """So that a command of `tidings` beside it has the same."""
     with TidingsNode({"api": {"key": "k"}}) as node:
         assert tomllib.loads(node.config.read_text()) == {"api": {"key": "k"}}
+
+
+def test_settings_can_hold_lists_of_tables():
+    meanings = [{"status_code": 404, "to_error": {"code": 1404, "message": '"no"'}}, {"x": ("a", True)}]
+    written = tomllib.loads("".join(toml({"proxy": {"rpc": {"meanings": meanings, "endpoint": "e"}}})))
+    assert written == {
+        "proxy": {"rpc": {"meanings": [meanings[0], {"x": ["a", True]}], "endpoint": "e"}},
+    }
 
 
 def test_a_node_can_write_to_a_terminal():

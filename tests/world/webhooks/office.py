@@ -15,7 +15,7 @@ import httpx2
 from tests.world.backend import token
 from tests.world.settings import SETTINGS, Settings
 
-from tidings.testing import Client
+from tidings.testing import Client, TidingsNode
 from tidings.testing.services import ports
 from tidings.testing.services.process import Process
 
@@ -100,6 +100,14 @@ def settings(receiver: Receiver, *events: str, **more: dict[str, Any]) -> Settin
 def known(url: str, user: str = "ada", **options: Any) -> Client:
     """A client with a token, which no connect endpoint is asked about."""
     return Client(url, token=token(user), **options)
+
+
+def metric(node: TidingsNode, name: str) -> float:
+    """The value of a metric, labels and all; 0 where it has none."""
+    for line in httpx2.get(f"{node.url}/metrics").text.splitlines():
+        if line.startswith(f"{name} "):
+            return float(line.rpartition(" ")[2])
+    return 0.0
 
 
 async def until(condition: Callable[[], Any], timeout: float = PATIENCE) -> Any:

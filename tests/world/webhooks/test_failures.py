@@ -8,9 +8,8 @@ import time
 from collections.abc import AsyncIterator, Iterator
 from typing import Any
 
-import httpx2
 import pytest
-from tests.world.webhooks.office import ASKED, Receiver, known, settings, until
+from tests.world.webhooks.office import ASKED, Receiver, known, metric, settings, until
 
 from tidings.testing import Client, TidingsNode
 from tidings.testing.clients import ConversationError, ReplyError
@@ -124,13 +123,6 @@ async def outcome_of_connect(node: TidingsNode) -> tuple[int, str] | None:
         return error.closing.code, error.closing.reason
     await client.leave()
     return None
-
-
-def metric(node: TidingsNode, name: str) -> float:
-    for line in httpx2.get(f"{node.url}/metrics").text.splitlines():
-        if line.startswith(f"{name} "):
-            return float(line.rpartition(" ")[2])
-    return 0.0
 
 
 class Bystander:

@@ -9,9 +9,8 @@ from collections.abc import Iterator
 from itertools import groupby
 from typing import Any
 
-import httpx2
 import pytest
-from tests.world.webhooks.office import Receiver, known, settings, until
+from tests.world.webhooks.office import Receiver, known, metric, settings, until
 
 from tidings.testing import TidingsNode
 
@@ -43,13 +42,6 @@ def node(office: Receiver) -> Iterator[TidingsNode]:
 def receiver(office: Receiver) -> Receiver:
     office.forget()
     return office
-
-
-def metric(node: TidingsNode, name: str) -> float:
-    for line in httpx2.get(f"{node.url}/metrics").text.splitlines():
-        if line.startswith(f"{name} "):
-            return float(line.rpartition(" ")[2])
-    return 0.0
 
 
 async def come_and_go(node: TidingsNode, user: str, *channels: str) -> str:
@@ -125,6 +117,44 @@ async def test_a_full_queue_gives_up_the_oldest(receiver: Receiver, node: Tiding
     # One call may have been under way, and is not given up.
     assert len(users.keys() & {f"user{number}" for number in range(11, ROOM + 10)}) == ROOM - 1
     assert "webhook notices dropped" in node.process.log
+
+
+async def test_what_is_refused_does_not_hold_back_what_comes_later(receiver: Receiver) -> None:
+    """It is told again for a time, then logged and counted; what the same client did later arrives after it."""
+    receiver.plan("unsubscribe", {"status": 410})
+    more: dict[str, Any] = {"unsubscribe": {"retry_for": 0.3}}
+    with TidingsNode(settings(receiver, "disconnect", **more)) as node:
+        gone = await come_and_go(node, "ada")
+        await until(lambda: receiver.bodies("disconnect"))
+        assert [body["client"] for body in receiver.bodies("disconnect")] == [gone]
+        assert len(receiver.bodies("unsubscribe")) >= 2
+        assert len({body["id"] for body in receiver.bodies("unsubscribe")}) == 1
+        assert metric(node, 'tidings_webhook_dropped_total{event="unsubscribe",reason="refused"}') == 1
+        assert metric(node, 'tidings_webhook_queue_length{event="unsubscribe"}') == 0
+        assert node.process.log.count("webhook notices dropped") == 1
+
+
+async def test_a_back_end_that_cannot_for_long_loses_nothing(receiver: Receiver) -> None:
+    """That it is away, or says "not now", ends nothing."""
+    receiver.plan("disconnect", {"status": 503})
+    with TidingsNode(settings(receiver, disconnect={"retry_for": 0.0})) as node:
+        clients = {await come_and_go(node, f"user{number}") for number in range(3)}
+        await until(lambda: len(receiver.calls("disconnect")) > 3)
+        receiver.kill()
+        receiver.start()
+        await until(lambda: len(receiver.calls("disconnect")) >= 3)
+        assert {body["client"] for body in receiver.bodies("disconnect")} == clients
+        assert metric(node, 'tidings_webhook_dropped_total{event="disconnect",reason="refused"}') == 0
+
+
+async def test_what_it_answers_beside_the_status_is_all_the_same(receiver: Receiver) -> None:
+    """However long or packed: the notice has arrived."""
+    receiver.plan("disconnect", {"size": 70_000}, {"headers": {"content-encoding": "gzip"}}, {"status": 204})
+    with TidingsNode(settings(receiver, "disconnect")) as node:
+        for number in range(3):
+            await come_and_go(node, f"user{number}")
+        await until(lambda: metric(node, 'tidings_webhook_age_seconds_count{event="disconnect"}') == 3)
+        assert len(receiver.calls("disconnect")) == 3
 
 
 async def test_a_node_that_stops_has_time_for_it(receiver: Receiver) -> None:

@@ -6,19 +6,21 @@ A check looks at finished sections and yields what it objects to: where, and a s
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from ipaddress import ip_network
 from urllib.parse import urlsplit
 
 from tidings.app.settings.complaints import Objection, given, heading, objection
 from tidings.app.settings.layers import Place
-from tidings.app.settings.sections import Broker, Client, Limits, Proxies, Server, Tracing
+from tidings.app.settings.sections import Broker, Client, Limits, Proxies, Proxy, Server, Tracing
+from tidings.app.settings.transforms import Transform
 from tidings.channels.options import ChannelOptions
 from tidings.errors import SettingsError
 from tidings.gateway.admission import TrustedProxies
 from tidings.gateway.origins import EVERYONE
 from tidings.gateway.webhooks import headers
+from tidings.gateway.webhooks.terms import REASON
 
 Address = tuple[str, int]
 
@@ -102,6 +104,24 @@ def check_proxies(proxies: Proxies) -> Iterator[Objection]:
                 yield objection(("proxy", event, "http_headers"), f"holds {given(name)}, which is never passed on")
         if proxy.ca_file and not proxy.endpoint.startswith("https:"):
             yield objection(("proxy", event, "ca_file"), "needs an endpoint that begins with https://")
+        if isinstance(proxy, Proxy):
+            place = ("proxy", event, "status_to_code_transforms")
+            yield from (objection(place, fault) for fault in _faults(proxy.status_to_code_transforms))
+
+
+def _faults(transforms: Sequence[Transform]) -> Iterator[str]:
+    seen: set[int] = set()
+    for transform in transforms:
+        status, kinds = transform.status_code, (transform.to_error, transform.to_disconnect)
+        if status == 200:
+            yield "cannot have 200, with which the body is the answer"
+        elif status in seen:
+            yield f"has {status} more than once; leave one in"
+        elif kinds.count(None) != 1:
+            yield f"needs to_error or to_disconnect for {status}, and has {'both' if all(kinds) else 'neither'}"
+        elif transform.to_disconnect and not re.match(REASON, transform.to_disconnect.reason):
+            yield f"has a reason for {status} that is not one of at most 32 printable ASCII characters"
+        seen.add(status)
 
 
 def check_proxied(place: Place, options: ChannelOptions, proxies: Proxies) -> Iterator[Objection]:

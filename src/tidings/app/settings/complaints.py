@@ -42,6 +42,7 @@ _EXPECTATIONS: dict[str, str] = {
     "less_than_equal": "at most {le:g}",
     "literal_error": "{expected}",
     "model_type": "a table",
+    "tables_type": "a list of tables",
     "string_too_short": "a text that is not empty",
     "string_type": "a text in quotes",
     "tuple_type": "a list of texts",
@@ -52,10 +53,16 @@ _EXPECTATIONS: dict[str, str] = {
 def invalid(section: str, error: ValidationError, layers: Sequence[Layer]) -> SettingsError:
     """The first thing that is wrong with a section."""
     details = error.errors(include_url=False)[0]
-    place = (section, *(part for part in details["loc"] if isinstance(part, str)))
+    path: tuple[int | str, ...] = (section, *details["loc"])
+    index = next((depth for depth, part in enumerate(path) if isinstance(part, int)), len(path))
+    place = tuple(str(part) for part in path[:index])
     # As it was written, not as the validators left it.
     value = next(found for layer in reversed(layers) if (found := find(layer.values, place)) is not None)
-    if details["type"] == "extra_forbidden":
+    if index < len(path) and not _is_word(details):
+        complaint = _of_entry(place, path[index:], details)
+    elif details["type"] == "extra_forbidden" and (owners := _siblings_with(place)):
+        complaint = f'{heading(place[:-1])} has no key "{place[-1]}"; it is one of {", ".join(owners)}.'
+    elif details["type"] == "extra_forbidden":
         complaint = f'{heading(place[:-1])} has no key "{place[-1]}"; did you mean {_meant(place, value)}?'
     else:
         complaint = f"{_subject(place)} must be {_expected(details)}{_instead(place, value)}."
@@ -104,15 +111,33 @@ def _meant(place: Place, value: Any) -> str:
     return f'"{_nearest(key, known)}"'
 
 
+def _of_entry(place: Place, inner: Sequence[int | str], details: ErrorDetails) -> str:
+    """Of a table in a list: `inner` is its number, and where in it something is wrong."""
+    number, *names = inner
+    key = ".".join(map(str, names))
+    subject = f"{_subject(place)}, entry {int(number) + 1}:"
+    if details["type"] == "missing":
+        return f"{subject} {key} is missing."
+    if details["type"] == "extra_forbidden":
+        *tables, last = map(str, names)
+        nearest = _nearest(last, _model((*place, *tables)).model_fields)
+        return f'{subject} there is no key "{key}"; did you mean "{".".join([*tables, nearest])}"?'
+    return f"{subject} {key or 'it'} must be {_expected(details)}, not {given(details['input'])}."
+
+
 def _subject(place: Place) -> str:
     return f"{heading(place[:-1])} {place[-1]}" if len(place) > 1 else heading(place)
 
 
 def _expected(details: ErrorDetails) -> str:
-    within_list = any(isinstance(part, int) for part in details["loc"])
-    kind = "tuple_type" if within_list else details["type"]
+    kind = "tuple_type" if _is_word(details) else details["type"]
     expectation: str = _EXPECTATIONS[kind].format(**details.get("ctx", {}))
     return expectation.replace("'", '"')
+
+
+def _is_word(details: ErrorDetails) -> bool:
+    """Whether it is about a text in a list of them."""
+    return details["type"] == "string_type" and isinstance(details["loc"][-1], int)
 
 
 def _instead(place: Place, value: Any) -> str:
@@ -123,13 +148,32 @@ def _instead(place: Place, value: Any) -> str:
 
 
 def _model(section: Place) -> type[Section]:
-    """What the table at a place has to be; of a table of named tables, what each of these has to be."""
+    """What the table at a place has to be; of a table or list of tables, what each of these has to be."""
     annotation: Any = SECTIONS[section[0]]
     for part in section[1:]:
         is_named = get_origin(annotation) is dict
-        annotation = get_args(annotation)[1] if is_named else annotation.model_fields[part].annotation
-    model: type[Section] = get_args(annotation)[1] if get_origin(annotation) is dict else annotation
+        annotation = get_args(annotation)[1] if is_named else _element(annotation).model_fields[part].annotation
+    model: type[Section] = get_args(annotation)[1] if get_origin(annotation) is dict else _element(annotation)
     return model
+
+
+def _element(annotation: Any) -> Any:
+    """What a list, or what may be absent, consists of; anything else is what it is."""
+    return annotation if isinstance(annotation, type) else get_args(annotation)[0]
+
+
+def _siblings_with(place: Place) -> list[str]:
+    """The tables beside that of a key, which has no such key itself, that have one."""
+    *above, table, key = place
+    fields = _model(tuple(above)).model_fields if above else {}
+    if table not in fields:  # Tables with names of their own are all alike.
+        return []
+    models = {name: field.annotation for name, field in fields.items() if isinstance(field.annotation, type)}
+    return [
+        heading((*above, name))
+        for name, model in models.items()
+        if issubclass(model, Section) and key in model.model_fields
+    ]
 
 
 def _sections_with(key: str) -> list[str]:

@@ -38,6 +38,7 @@ def _words(value: Any) -> Any:
     return [word.strip() for word in value.split(",") if word.strip()]
 
 
+Whole = Annotated[int, BeforeValidator(_number)]
 Count = Annotated[int, BeforeValidator(_number), Field(ge=0)]
 Amount = Annotated[int, BeforeValidator(_number), Field(ge=1)]
 """A count of which there must be one."""

@@ -13,6 +13,7 @@ from pydantic import Field, SecretStr
 from tidings.app.settings.auth import NO_SECRET, Auth
 from tidings.app.settings.channels import Channels
 from tidings.app.settings.fields import Amount, Count, Duration, Ratio, Seconds, Section, Words
+from tidings.app.settings.transforms import Transforms
 from tidings.gateway.admission import Rate
 
 
@@ -150,6 +151,13 @@ class Proxy(Endpoint):
     queue_limit: Count = Field(default=1024, description="Calls that may wait for their turn; further ones fail.")
     answer_limit_bytes: Amount = Field(default=65536, description="The largest answer that is read.")
     binary: bool = Field(default=False, description="Send payloads in Base64, whatever they are.")
+    status_to_code_transforms: Transforms = Field(
+        default=(), description="What statuses mean: [{status_code = 404, to_error = {code = 1404}}]."
+    )
+
+    @property
+    def terms(self) -> dict[str, Any]:
+        return {**super().terms, "meanings": {one.status_code: one.meaning for one in self.status_to_code_transforms}}
 
 
 class Notice(Endpoint):
@@ -159,6 +167,7 @@ class Notice(Endpoint):
     queue_limit: Amount = Field(default=50000, description="What may wait; the oldest are dropped for newer ones.")
     queue_limit_bytes: Amount = Field(default=16777216, description="The same in bytes.")
     flush_timeout: Seconds = Field(default=5.0, description="How long stopping waits for what has not arrived.")
+    retry_for: Seconds = Field(default=300.0, description="How long what the endpoint refuses is told again.")
 
 
 class StateNotice(Notice):

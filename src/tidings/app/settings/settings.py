@@ -99,7 +99,9 @@ class Settings:
     def shown(self) -> dict[str, Any]:
         """The settings as the file would nest them, of plain values, with secrets masked; see `masking`."""
         sections: dict[str, Any] = {
-            name: getattr(self, name).model_dump(mode="json") for name in SECTIONS if name != "channels"
+            name: getattr(self, name).model_dump(mode="json", exclude_none=True)
+            for name in SECTIONS
+            if name != "channels"
         }
         namespaces = {name: msgspec.to_builtins(own) for name, own in self.namespaces.items()}
         sections["channels"] = {**msgspec.to_builtins(self.channels), "namespaces": namespaces}

@@ -28,6 +28,8 @@ class MemoryBroker:
     def __init__(self, clock: Clock, backend: MemoryBackend | None = None) -> None:
         self._clock = clock
         self._backend = backend or MemoryBackend()
+        self.is_alone = backend is None
+        """Whether no other node can be at this backend."""
         self._receiver: Receiver | None = None
         self._channels: set[str] = set()
         self._node = ""

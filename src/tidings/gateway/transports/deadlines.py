@@ -7,7 +7,7 @@ wait, and one timer of the event loop serves all of them, none while nobody wait
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Hashable
+from collections.abc import Callable, Hashable, Iterator
 from typing import Generic, TypeVar
 
 T = TypeVar("T", bound=Hashable)
@@ -40,13 +40,16 @@ class Deadlines(Generic[T]):
         """When the first is late; None while nobody is expected."""
         return next(iter(self._moments.values()), None)
 
-    def take(self, now: float) -> list[T]:
-        """Everybody who is late, once."""
-        late: list[T] = []
+    def late(self, now: float) -> Iterator[T]:
+        """Everybody who is late, the first first. Nobody may come or go meanwhile."""
         for item, moment in self._moments.items():
             if moment > now:
-                break
-            late.append(item)
+                return
+            yield item
+
+    def take(self, now: float) -> list[T]:
+        """Everybody who is late, once."""
+        late = list(self.late(now))
         for item in late:
             del self._moments[item]
         return late

@@ -3,34 +3,40 @@
     uvicorn main:app --ws tidings:WebSocketProtocol
 
 The application is called for each handshake, as always. Instead of accepting, it can call what it finds in
-`scope["extensions"]["tidings.takeover"]`: uvicorn answers the handshake and lets go, and from then on nothing of
+`scope["extensions"]["tidings.takeover"]`: the handshake is answered and uvicorn lets go, and from then on nothing of
 uvicorn belongs to the connection, neither a task nor a queue nor the request. Whoever accepts in the ordinary way gets
 uvicorn's own behaviour.
+
+Half of what a handshake costs is to have uvicorn read once more what was read already, and prepare an answer. So this
+is put off until somebody wants it; only a request that is not as plain as most goes this way at once.
 """
 
 from __future__ import annotations
 
 import asyncio
+import logging
 from typing import Any, cast
+from urllib.parse import unquote
 
-from uvicorn.protocols.utils import ClientDisconnected
+from uvicorn.protocols.utils import ClientDisconnected, get_client_addr, get_path_with_query_string
 from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
 from websockets.datastructures import Headers
 from websockets.exceptions import InvalidHandshake
-from websockets.extensions import Extension
 from websockets.frames import CloseCode
 from websockets.http11 import Request
 from websockets.protocol import OPEN
 from websockets.server import ServerProtocol
 
-from tidings.gateway.transports import deflate
+from tidings.gateway.transports import deflate, head
 from tidings.gateway.transports.base import Join, TransportTerms
 from tidings.gateway.transports.handshake import Agreement
+from tidings.gateway.transports.head import Field, Head
 from tidings.gateway.transports.websocket import WebSocketTransport
 
 TAKE_OVER = "tidings.takeover"
 
 _UNREADABLE = b"HTTP/1.1 400 Bad Request\r\nConnection: close\r\nContent-Length: 0\r\n\r\n"
+_SWITCHING = b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
 _EXTENSIONS = "Sec-WebSocket-Extensions"
 _SUBPROTOCOL = "Sec-WebSocket-Protocol"
 
@@ -45,6 +51,62 @@ class WebSocketProtocol(WebSocketsSansIOProtocol):
     """
 
     _early = b""
+    _unread = b""
+    """The request, as long as uvicorn has not read it."""
+    _fields: list[Field]
+    """Those of the request, whatever the application makes of its scope."""
+
+    # The handshake.
+
+    def data_received(self, data: bytes) -> None:
+        if self.handshake_initiated:
+            if self.handshake_complete:
+                super().data_received(data)
+            else:
+                self._early += data
+                self.transport.pause_reading()
+        elif (plain := head.read(data)) is not None:
+            self._unread = data
+            self._begin(plain)
+        else:
+            super().data_received(data)
+            if self.conn.handshake_exc is not None and not self.handshake_initiated:
+                self._refuse_unreadable()
+
+    def _begin(self, asked: Head) -> None:
+        """What `handle_connect` does for a request that uvicorn has read."""
+        self.handshake_initiated = True
+        self.scope = {
+            "type": "websocket",
+            "asgi": {"version": self.asgi_version, "spec_version": "2.4"},
+            "http_version": "1.1",
+            "scheme": self.scheme,
+            "server": self.server,
+            "client": self.client,
+            "root_path": self.root_path,
+            "path": self.root_path + unquote(asked.path),
+            "raw_path": (self.root_path + asked.path).encode("ascii"),
+            "query_string": asked.query.encode("ascii"),
+            "headers": asked.fields,
+            "subprotocols": asked.offers,
+            "state": self.app_state.copy(),
+            "extensions": {"websocket.http.response": {}},
+        }
+        self.queue.put_nowait({"type": "websocket.connect"})
+        task = self.loop.create_task(self.run_asgi())
+        task.add_done_callback(self.on_task_complete)
+        self.tasks.add(task)
+
+    def _catch_up(self) -> None:
+        """Have uvicorn read the request, which it has to before it answers."""
+        if not self._unread:
+            return
+        data, self._unread = self._unread, b""
+        self.conn.receive_data(data)
+        (request,) = self.conn.events_received()
+        self.request = cast("Request", request)
+        _drop_blank(self.request.headers)
+        self.response = self.conn.accept(self.request)
 
     def handle_connect(self, event: Request) -> None:
         _drop_blank(event.headers)
@@ -52,16 +114,8 @@ class WebSocketProtocol(WebSocketsSansIOProtocol):
 
     async def run_asgi(self) -> None:
         self._offers[TAKE_OVER] = self.take_over
+        self._fields = cast("list[Field]", self.scope["headers"])
         await super().run_asgi()
-
-    def data_received(self, data: bytes) -> None:
-        if self.handshake_initiated and not self.handshake_complete:
-            self._early += data
-            self.transport.pause_reading()
-        else:
-            super().data_received(data)
-            if not self.handshake_initiated and self.conn.handshake_exc is not None:
-                self._refuse_unreadable()
 
     def _refuse_unreadable(self) -> None:
         """Answer a handshake that the rules could not read: a line or a head that is too long, for example.
@@ -71,7 +125,12 @@ class WebSocketProtocol(WebSocketsSansIOProtocol):
         self.transport.write(_UNREADABLE)
         self.transport.close()
 
+    def send_500_response(self) -> None:
+        self._catch_up()
+        super().send_500_response()
+
     async def send(self, message: Any) -> None:
+        self._catch_up()
         await super().send(message)
         if self._early and self.handshake_complete:
             early, self._early = self._early, b""
@@ -84,15 +143,17 @@ class WebSocketProtocol(WebSocketsSansIOProtocol):
     async def take_over(self, agreement: Agreement, terms: TransportTerms, join: Join) -> None:
         """Accept on these terms and hand the connection to `join`'s peer.
 
-        Does not wait, although uvicorn's answer is a coroutine. Raises `ClientDisconnected`, an `OSError`, if the
-        client is gone.
+        Does not wait. Raises `ClientDisconnected`, an `OSError`, if the client is gone.
         """
         if self.transport.is_closing():
             raise ClientDisconnected
         rules = ServerProtocol(state=OPEN, max_size=terms.message_limit_bytes, logger=self.conn.logger)
-        rules.extensions = self._agree_on_extensions(terms)
-        self.ping_interval = None  # Pinging is the peer's business.
-        await super().send({"type": "websocket.accept", "subprotocol": agreement.subprotocol, "headers": []})
+        fields = [(b"Sec-WebSocket-Accept", head.accept(self._asked(b"sec-websocket-key")))]
+        if terms.compression and (offered := self._asked(b"sec-websocket-extensions")):
+            fields += _agree_on_extensions(rules, offered)
+        if agreement.subprotocol is not None:
+            fields.append((b"Sec-WebSocket-Protocol", agreement.subprotocol.encode()))
+        self._answer(fields)
         connection = WebSocketTransport(self.transport, rules, agreement, terms)
         # If this raises, the connection is still uvicorn's, which reports the error and closes it.
         peer = join(connection)
@@ -102,26 +163,23 @@ class WebSocketProtocol(WebSocketsSansIOProtocol):
             transport.resume_reading()
             connection.data_received(self._early)
 
-    def _agree_on_extensions(self, terms: TransportTerms) -> list[Extension]:
-        """Put into the answer what these terms allow, instead of what uvicorn has agreed to."""
-        answer = self.response.headers
-        if _EXTENSIONS in answer:
-            del answer[_EXTENSIONS]
-        if not terms.compression:
-            return []
-        self.conn.available_extensions = [deflate.OFFER]
-        try:
-            header, extensions = self.conn.process_extensions(self.request.headers)
-        except InvalidHandshake:
-            # An offer that cannot be read is declined, as it is where there is no compression.
-            return []
-        if header is not None:
-            answer[_EXTENSIONS] = header
-        return extensions
+    def _asked(self, name: bytes) -> bytes:
+        """What the request has in all fields of this name, "" for nothing."""
+        return b", ".join([value for field, value in self._fields if field == name])
+
+    def _answer(self, fields: list[Field]) -> None:
+        """Switch to WebSocket, with uvicorn's own fields beside these."""
+        self.handshake_complete = True
+        if self.logger.isEnabledFor(logging.INFO):
+            address, path = get_client_addr(self.scope), get_path_with_query_string(self.scope)
+            self.logger.info('%s - "WebSocket %s" [accepted]', address, path)
+        lines = [b"%b: %b\r\n" % field for field in (*fields, *self.default_headers)]
+        self.transport.write(_SWITCHING + b"".join(lines) + b"\r\n")
 
     def _let_go(self) -> asyncio.Transport:
         """Give up the transport and what leads from elsewhere to this object. Its application sees a client gone."""
         del self._offers[TAKE_OVER]
+        self._unread = b""
         self.connections.discard(self)
         self.disconnected = True
         self.queue.put_nowait({"type": "websocket.disconnect", "code": CloseCode.ABNORMAL_CLOSURE})
@@ -147,6 +205,16 @@ class _Ceded(asyncio.Transport):
 
 
 _CEDED = _Ceded()
+
+
+def _agree_on_extensions(rules: ServerProtocol, offered: bytes) -> list[Field]:
+    """Have the connection compress if the client can; the field of the answer that says so."""
+    rules.available_extensions = [deflate.OFFER]
+    try:
+        header, rules.extensions = rules.process_extensions(Headers([(_EXTENSIONS, offered.decode("latin-1"))]))
+    except InvalidHandshake:
+        return []  # An offer that cannot be read is declined, as it is where there is no compression.
+    return [] if header is None else [(_EXTENSIONS.encode(), header.encode())]
 
 
 def _drop_blank(headers: Headers) -> None:

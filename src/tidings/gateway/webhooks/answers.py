@@ -19,19 +19,13 @@ from msgspec import Meta, Raw, Struct
 from tidings.brokers.base import NO_GUARD, Guard
 from tidings.channels import names
 from tidings.channels.options import NO_OVERRIDE, Override
-from tidings.errors import Disconnect, TidingsError
 from tidings.gateway.grants import ConnectionGrant, PublicationGrant, Renewal, SubscriptionGrant
-from tidings.gateway.webhooks.terms import BadAnswer
+from tidings.gateway.webhooks.terms import BadAnswer, Ending, Refusal
 from tidings.wire.centrifuge.json import require_shallow
 from tidings.wire.centrifuge.messages import NOTHING, Uint64, require_uint64
 
 Moment = Annotated[float, Meta(ge=0, le=2**32)]
 """Unix seconds, 0 for never. Milliseconds would be above the bound."""
-
-ErrorCode = Annotated[int, Meta(ge=400, le=1999)]
-DisconnectCode = Annotated[int, Meta(ge=4000, le=4999)]
-Reason = Annotated[str, Meta(max_length=32, pattern=r"\A[ -~]*\Z")]
-"""Printable ASCII."""
 
 _NULL = b"null"
 
@@ -151,24 +145,13 @@ class _CallResult(Struct, frozen=True):
         return _data(self.data, self.b64data)
 
 
-class _Error(Struct, frozen=True):
-    code: ErrorCode
-    message: str | None = None
-    temporary: bool | None = None
-
-
-class _Disconnect(Struct, frozen=True):
-    code: DisconnectCode
-    reason: Reason | None = None
-
-
 R = TypeVar("R")
 
 
 class _Answer(Struct, Generic[R], frozen=True):
     result: R | None = None
-    error: _Error | None = None
-    disconnect: _Disconnect | None = None
+    error: Refusal | None = None
+    disconnect: Ending | None = None
 
 
 _connect = msgspec.json.Decoder(_Answer[_ConnectResult])
@@ -228,10 +211,9 @@ def _refuse(answer: _Answer[Any]) -> NoReturn:
     given = [name for name in answer.__struct_fields__ if getattr(answer, name) is not None]
     if len(given) != 1:
         raise BadAnswer(f"has {' and '.join(given) or 'none'} of result, error and disconnect, and must have one")
-    if answer.error is not None:
-        raise TidingsError(answer.error.message or "", code=answer.error.code, temporary=bool(answer.error.temporary))
-    assert answer.disconnect is not None
-    raise Disconnect(answer.disconnect.code, answer.disconnect.reason or "")
+    refusal = answer.error or answer.disconnect
+    assert refusal is not None
+    raise refusal.exception()
 
 
 def _info(raw: Raw, encoded: str | None) -> bytes:

@@ -2,7 +2,8 @@
 
 A subject is a connection, or all channels together; its notices form a lane. Of a lane only the first notice is out at
 a time, so nothing overtakes; lanes do not wait for each other. A notice that could not be told pauses its lane, for
-longer each time.
+longer each time. One that its endpoint refuses is given up in the end, so that it does not hold back its lane for ever;
+one that could not be brought to it is not.
 
 Room is bounded per event, in notices and in bytes. A new notice that finds no room pushes out the oldest ones of its
 event that are not just being told: what happened last matters most to whoever keeps count.
@@ -24,10 +25,11 @@ BASE, CAP = 0.2, 30.0
 
 
 class Room(Struct, frozen=True):
-    """How much of one event may wait."""
+    """How much of one event may wait, and for how many seconds what is refused is told again."""
 
     notices: int
     size_bytes: int
+    retry_for: float = 300.0
 
 
 class Notice(Struct, frozen=True):
@@ -54,7 +56,7 @@ class _State(Enum):
 class _Lane:
     """The notices of one subject."""
 
-    __slots__ = ("breaker", "notices", "offer", "state")
+    __slots__ = ("breaker", "notices", "offer", "refused_at", "state")
 
     def __init__(self) -> None:
         self.notices: deque[Notice] = deque()
@@ -62,6 +64,8 @@ class _Lane:
         self.offer = 0
         """Which entry in the queue of ready lanes is the valid one."""
         self.breaker: Breaker | None = None
+        self.refused_at: float | None = None
+        """Since when its first notice has been refused, each time that it was tried."""
 
 
 class Backlog:
@@ -122,19 +126,24 @@ class Backlog:
 
     def told(self, notice: Notice) -> None:
         """It has arrived."""
+        self._finish(notice)
+
+    def refused(self, notice: Notice, now: float) -> bool:
+        """It is not wanted. Its lane pauses; or goes on without it, where that has been so for long: True."""
         lane = self._lanes[notice.subject]
-        self._remove(lane, notice)
-        lane.breaker = None
-        self._go_on(notice.subject, lane)
+        if lane.refused_at is None:
+            lane.refused_at = now
+        if now - lane.refused_at < self._rooms[notice.event].retry_for:
+            self._pause(notice.subject, lane, now)
+            return False
+        self._finish(notice)
+        return True
 
     def failed(self, notice: Notice, now: float) -> None:
-        """It has not, and its lane pauses."""
+        """It could not be told, which says nothing of it, and its lane pauses."""
         lane = self._lanes[notice.subject]
-        lane.breaker = lane.breaker or self._make_breaker()
-        lane.breaker.failed(now)
-        lane.state = _State.PAUSING
-        self._offers += 1
-        heapq.heappush(self._pausing, (lane.breaker.deadline() or now, self._offers, notice.subject))
+        lane.refused_at = None
+        self._pause(notice.subject, lane, now)
 
     def returned(self, notice: Notice) -> None:
         """It was not even tried, and keeps its place."""
@@ -157,6 +166,19 @@ class Backlog:
             dropped.append(oldest)
         return dropped
 
+    def _pause(self, subject: str, lane: _Lane, now: float) -> None:
+        lane.breaker = lane.breaker or self._make_breaker()
+        lane.breaker.failed(now)
+        lane.state = _State.PAUSING
+        self._offers += 1
+        heapq.heappush(self._pausing, (lane.breaker.deadline() or now, self._offers, subject))
+
+    def _finish(self, notice: Notice) -> None:
+        lane = self._lanes[notice.subject]
+        self._remove(lane, notice)
+        lane.breaker = None
+        self._go_on(notice.subject, lane)
+
     def _drop(self, notice: Notice) -> None:
         lane = self._lanes[notice.subject]
         was_first = lane.notices[0] is notice
@@ -167,6 +189,8 @@ class Backlog:
     def _remove(self, lane: _Lane, notice: Notice) -> None:
         del self._waiting[notice.event][notice.number]
         self._bytes[notice.event] -= notice.size_bytes
+        if lane.notices[0] is notice:
+            lane.refused_at = None
         lane.notices.remove(notice)  # The first or, behind one that is out, the second.
 
     def _go_on(self, subject: str, lane: _Lane) -> None:

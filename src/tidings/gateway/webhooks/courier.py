@@ -1,4 +1,4 @@
-"""Delivers what waits in a backlog: in order per subject, at least once while the node lives.
+"""Delivers what waits in a backlog: in order per subject, at least once while the node lives and the endpoint takes it.
 
 It owns a task only for each call that is under way, and one timer while something pauses. Whoever adds a notice never
 waits.
@@ -31,8 +31,8 @@ class Courier:
         self._clock = clock
         self._backlog = Backlog(
             {
-                event: Room(endpoint.terms.queue_limit, endpoint.terms.queue_limit_bytes)
-                for event, endpoint in endpoints.items()
+                event: Room(terms.queue_limit, terms.queue_limit_bytes, terms.retry_for)
+                for event, terms in ((event, endpoint.terms) for event, endpoint in endpoints.items())
             }
         )
         self._under_way = dict.fromkeys(endpoints, 0)
@@ -104,11 +104,13 @@ class Courier:
         except CallFailed as failed:
             if failed.outcome is Outcome.OPEN:
                 self._backlog.returned(notice)
+            elif failed.is_refusal:
+                self._refused(notice)
             else:
                 self._backlog.failed(notice, self._clock.now())
         except Exception as error:  # It must not end the delivery of everything else.
             self._hooks.announce(events.CommandFailed(f"notice of {notice.event}", notice.subject, error))
-            self._backlog.failed(notice, self._clock.now())
+            self._refused(notice)
         else:
             self._backlog.told(notice)
             self._hooks.announce(events.NoticeDelivered(notice.event, self._clock.now() - notice.at))
@@ -116,6 +118,10 @@ class Courier:
             self._under_way[endpoint.terms.event] -= 1
             self._changed.set()
             self._go_on()
+
+    def _refused(self, notice: Notice) -> None:
+        if self._backlog.refused(notice, self._clock.now()):
+            self._announce_dropped(notice.event, "refused", 1)
 
     def _deadline(self, now: float) -> float | None:
         """When something may be tried that may not be tried now."""

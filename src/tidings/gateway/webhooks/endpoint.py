@@ -142,4 +142,5 @@ def require_success(response: Response, *, exactly: int = 0) -> None:
     if status == exactly or (not exactly and 200 <= status <= 299):
         return
     redirect = ", and redirects are not followed" if 300 <= status <= 399 else ""
-    raise CallFailed(Outcome.BROKEN if status >= 500 else Outcome.STATUS, f"answered with status {status}{redirect}")
+    outcome = Outcome.BROKEN if status >= 500 else Outcome.STATUS
+    raise CallFailed(outcome, f"answered with status {status}{redirect}", status=status)

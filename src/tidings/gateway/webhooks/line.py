@@ -17,7 +17,7 @@ from msgspec import Struct
 from tidings.gateway.transports import encryption
 from tidings.gateway.transports.outgoing import HttpClient
 from tidings.gateway.webhooks.headers import Header
-from tidings.gateway.webhooks.terms import BadAnswer, CallFailed, Outcome, Terms
+from tidings.gateway.webhooks.terms import CallFailed, Outcome, Terms
 
 KEEP_ALIVE = 1.5
 """Seconds for which an idle connection is kept. Servers keep theirs for 2 s and more, so a call does not meet one that
@@ -27,6 +27,8 @@ is just being closed."""
 class Response(Struct, frozen=True):
     status: int
     body: bytes
+    fault: str = ""
+    """What is wrong with the body, which is then not all there. It does not matter to whom the status says enough."""
 
 
 class Line:
@@ -49,25 +51,25 @@ class Line:
         )
 
     async def post(self, body: bytes, headers: Sequence[Header]) -> Response:
-        """Raises `CallFailed`: `UNREACHABLE`, or `INVALID` for an answer that is too long."""
+        """Raises `CallFailed`, `UNREACHABLE`."""
         try:
             async with self._client.stream("POST", self._url, content=body, headers=list(headers)) as response:
-                return Response(response.status_code, await self._read(response))
+                return await self._read(response)
         except (httpx2.HTTPError, ssl.SSLError, OSError) as error:
             raise CallFailed(Outcome.UNREACHABLE, f"cannot be reached: {_reason(error)}") from error
 
     async def close(self) -> None:
         await self._client.aclose()
 
-    async def _read(self, response: httpx2.Response) -> bytes:
+    async def _read(self, response: httpx2.Response) -> Response:
+        status, body = response.status_code, bytearray()
         if response.headers.get("content-encoding", "identity").lower() != "identity":
-            raise BadAnswer("is compressed, which was not asked for")
-        body = bytearray()
+            return Response(status, b"", "is compressed, which was not asked for")
         async for chunk in response.aiter_raw():
             body += chunk
             if len(body) > self._limit:
-                raise BadAnswer(f"is longer than {self._limit} bytes")
-        return bytes(body)
+                return Response(status, b"", f"is longer than {self._limit} bytes")
+        return Response(status, bytes(body))
 
 
 def _reason(error: Exception) -> str:

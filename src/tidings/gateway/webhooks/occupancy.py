@@ -16,9 +16,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from enum import StrEnum
-from itertools import islice
+from itertools import chain, islice
 
 from msgspec import Struct, msgpack
+
+from tidings.gateway.transports.deadlines import Deadlines
 
 SHORTEST = 0.2
 """Seconds until a claim is asked about again, at least."""
@@ -51,14 +53,15 @@ class Occupancy:
 
     def __init__(self, node: str, debounce: float) -> None:
         self._node = node
-        self._debounce = debounce
         self._counts: dict[str, int] = {}
         self._settled: set[str] = set()
         """Channels that are said to be occupied, and that this node answers for."""
         self._pending: dict[str, Claim] = {}
         """What this node is about to say."""
-        self._due: dict[str, float] = {}
-        """When it is to be asked about."""
+        self._new: Deadlines[str] = Deadlines(debounce)
+        """Channels whose claims have to last first."""
+        self._put_off: Deadlines[str] = Deadlines(max(debounce, SHORTEST))
+        """Those that another node will probably speak of."""
 
     def __len__(self) -> int:
         """How many claims are pending."""
@@ -79,15 +82,16 @@ class Occupancy:
         self._reconsider(channel, now)
 
     def deadline(self) -> float | None:
-        """When the next claim is to be asked about."""
-        return min(self._due.values(), default=None)
+        """When the next claim is to be asked about. Costs the same however many are pending."""
+        moments = (self._new.deadline(), self._put_off.deadline())
+        return min((moment for moment in moments if moment is not None), default=None)
 
     # What is asked and said.
 
     def begin(self, now: float, limit: int, *, at_once: bool = False) -> list[Claim]:
         """At most `limit` claims that are to be asked about now; `at_once` does not wait for that."""
-        due = (claim for channel, claim in self._pending.items() if at_once or self._due[channel] <= now)
-        return list(islice(due, limit))
+        due = self._pending if at_once else chain(self._new.late(now), self._put_off.late(now))
+        return [self._pending[channel] for channel in islice(due, limit)]
 
     def answer(self, question: bytes, now: float) -> bytes:
         """What this node knows about another's claims. Its own question is not answered."""
@@ -105,7 +109,7 @@ class Occupancy:
                 continue  # It did not last, or another node has said it meanwhile; who waits for this one asks again.
             opinions = {answer[index] for answer in heard if index < len(answer)}
             if "settled" not in opinions and "mine" in opinions:
-                self._put_off(claim.channel, now)
+                self._ask_later(claim.channel, now)
                 continue
             self._settle(claim)
             if "settled" not in opinions:
@@ -136,7 +140,7 @@ class Occupancy:
         elif channel not in self._pending:
             what = Occupied.OCCUPIED if is_here else Occupied.VACATED
             self._pending[channel] = Claim(channel, what, now)
-            self._due[channel] = now + self._debounce
+            self._new.add(channel, now)
 
     def _answer(self, asker: str, claim: Claim, now: float) -> str:
         channel = claim.channel
@@ -151,16 +155,21 @@ class Occupancy:
             return "free"
         if self._node < asker:
             return "mine"
-        self._put_off(channel, now)
+        self._ask_later(channel, now)
         return "free"
 
-    def _put_off(self, channel: str, now: float) -> None:
+    def _ask_later(self, channel: str, now: float) -> None:
         """Another node will probably say it."""
-        self._due[channel] = now + max(self._debounce, SHORTEST)
+        self._not_due(channel)
+        self._put_off.add(channel, now)
 
     def _forget(self, channel: str) -> None:
         self._pending.pop(channel, None)
-        self._due.pop(channel, None)
+        self._not_due(channel)
+
+    def _not_due(self, channel: str) -> None:
+        self._new.discard(channel)
+        self._put_off.discard(channel)
 
     def _settle(self, claim: Claim) -> None:
         self._forget(claim.channel)

@@ -1,7 +1,8 @@
 """Decisions that endpoints of the application take, as the `Application` of a node.
 
-What an endpoint refuses is the client's error, or its end, as the endpoint says. An endpoint that gives no usable
-answer is the client's error 100, which is temporary; a connect ends with 3004 then, and the client comes back.
+What an endpoint refuses is the client's error, or its end, as the endpoint says, in words or with a status that the
+settings give a meaning. An endpoint that gives no usable answer is the client's error 100, which is temporary; a
+connect ends with 3004 then, and the client comes back.
 """
 
 from __future__ import annotations
@@ -167,7 +168,11 @@ class Proxies(NoApplication):
 
     async def _ask(self, endpoint: Endpoint, client: Client, body: bytes, read: Callable[[bytes], T]) -> T:
         def read_response(response: Response) -> T:
+            if (meant := endpoint.terms.meanings.get(response.status)) is not None:
+                raise meant.exception()
             require_success(response, exactly=200)
+            if response.fault:
+                raise BadAnswer(response.fault)
             return read(response.body)
 
         passed = self._passed(endpoint.terms, client)

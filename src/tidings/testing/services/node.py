@@ -159,12 +159,22 @@ def environment() -> dict[str, str]:
 
 
 def toml(settings: Mapping[str, Any], path: tuple[str, ...] = ()) -> Iterator[str]:
-    """The lines of a settings file, one dotted key in each. TOML writes our values as JSON does."""
+    """The lines of a settings file, one dotted key in each."""
     for key, value in settings.items():
         if isinstance(value, Mapping):
             yield from toml(value, (*path, key))
         else:
-            yield f"{'.'.join(json.dumps(part) for part in (*path, key))} = {json.dumps(value)}\n"
+            yield f"{'.'.join(json.dumps(part) for part in (*path, key))} = {_literal(value)}\n"
+
+
+def _literal(value: Any) -> str:
+    """TOML writes our values as JSON does, but for the tables in a list."""
+    match value:
+        case Mapping():
+            return f"{{{', '.join(f'{json.dumps(key)} = {_literal(one)}' for key, one in value.items())}}}"
+        case list() | tuple():
+            return f"[{', '.join(map(_literal, value))}]"
+    return json.dumps(value)
 
 
 def _answers(url: str) -> bool:

@@ -46,6 +46,35 @@ async def test_a_connection_is_taken_over(served, hub, dial):
     assert await wire.frame() == (TEXT, b"olleh")
 
 
+@pytest.mark.parametrize("path", ["/hub", "/ordinary"])
+async def test_a_request_that_is_not_plain(served, hub, dial, path):
+    """Long, with a subprotocol and two offers of compression: answered as every other."""
+    hub.terms = TransportTerms(compression=True)
+    cookies = "".join(f"Cookie: {number}={'x' * 4000}\r\n" for number in range(4))
+    offers = "Sec-WebSocket-Extensions: x\r\nSec-WebSocket-Extensions: permessage-deflate\r\n"
+    wire = await dial(served.port)
+    status, headers = await wire.handshake(
+        path, f"{cookies}{offers}Sec-WebSocket-Protocol: chat\r\nSec-WebSocket-Protocol: centrifuge-json\r\n"
+    )
+    assert status == "HTTP/1.1 101 Switching Protocols"
+    assert headers["sec-websocket-accept"] == "s3pPLMBiTxaQ9kYGzzhZRbK+xOo="
+    assert headers["sec-websocket-protocol"] == ("centrifuge-json" if path == "/hub" else "chat")
+    assert headers["sec-websocket-extensions"].startswith("permessage-deflate")
+
+
+async def test_the_scope_is_the_applications(serve, hub, dial):
+    """What it removes from there is not missed when the connection is taken over."""
+
+    async def app(scope: Any, receive: Any, send: Any) -> None:
+        scope["headers"] = []
+        await hub(scope, receive, send)
+
+    served = await serve(app)
+    status, headers = await (await dial(served.port)).handshake("/")
+    assert status == "HTTP/1.1 101 Switching Protocols"
+    assert headers["sec-websocket-accept"] == "s3pPLMBiTxaQ9kYGzzhZRbK+xOo="
+
+
 async def test_the_subprotocol_is_answered(served, dial):
     """The one that was agreed upon, in uvicorn's answer."""
     wire = await dial(served.port)
