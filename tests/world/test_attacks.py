@@ -187,8 +187,13 @@ KEY_AND_BODY = b"X-API-Key: a key for back ends\r\n"
         b"\r\n0\r\n\r\nPOST /api/info HTTP/1.1\r\nHost: a\r\n" + KEY_AND_BODY + b"Content-Length: 2\r\n\r\n{}",
         b"POST /api/info HTTP/1.1\r\nHost: a\r\n" + KEY_AND_BODY + b"Content-Length: 2\r\nContent-Length: 2\r\n\r\n{}",
         b"POST /api/info HTTP/1.1\r\nHost: a\r\nX-API-Key:\r\n a key for back ends\r\nContent-Length: 2\r\n\r\n{}",
+        *(
+            b"GET %b HTTP/1.1\r\nHost: a\r\nConnection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\n"
+            b"Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nContent-Length: 10\r\n\r\n\x81\x84\0\0\0\0[{}]" % path
+            for path in (b"/connection/websocket", b"/nowhere")
+        ),
     ],
-    ids=["length and chunks", "two lengths", "a folded line"],
+    ids=["length and chunks", "two lengths", "a folded line", "a body behind a handshake", "the same elsewhere"],
 )
 async def test_smuggling(server: TidingsNode, request_bytes: bytes) -> None:
     """One refusal, and nothing behind it is answered."""

@@ -66,6 +66,14 @@ def test_port_in_use(config: Path) -> None:
     assert re.fullmatch(rf"tidings: cannot listen on 127\.0\.0\.1:{port}: .+ choose another --port\.\n", refused.stderr)
 
 
+@pytest.mark.parametrize("arguments", [["--port", "70000"], ["--port", "-1"], ["--workers", "0"]])
+def test_a_flag_out_of_range(arguments: list[str]) -> None:
+    """Is a mistake in the call, which is named."""
+    refused = run("serve", *arguments)
+    assert (refused.returncode, refused.stdout) == (2, "")
+    assert arguments[0] in refused.stderr and arguments[1] in refused.stderr
+
+
 @pytest.mark.parametrize(
     ("arguments", "named"),
     [

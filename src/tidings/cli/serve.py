@@ -19,13 +19,29 @@ from tidings.observability import logs
 from tidings.version import __version__
 
 
+def _port(value: int | None) -> int | None:
+    if value is not None and not 0 <= value <= 65535:
+        raise typer.BadParameter(f"{value} is not a port, which are 0 to 65535.")
+    return value
+
+
+def _workers(value: int | None) -> int | None:
+    if value is not None and value < 1:
+        raise typer.BadParameter(f"{value} is too few: there has to be one.")
+    return value
+
+
 def serve(
     host: Annotated[
         str | None, typer.Option(metavar="ADDRESS", help="The address to listen on. \\[default: 127.0.0.1]")
     ] = None,
-    port: Annotated[int | None, typer.Option(metavar="PORT", help="The port; 0 is any. \\[default: 8000]")] = None,
+    port: Annotated[
+        int | None, typer.Option(metavar="PORT", callback=_port, help="The port; 0 is any. \\[default: 8000]")
+    ] = None,
     broker: Annotated[str | None, typer.Option(metavar="URL", help="The broker. \\[default: memory://]")] = None,
-    workers: Annotated[int | None, typer.Option(metavar="N", help="Processes on one port. \\[default: 1]")] = None,
+    workers: Annotated[
+        int | None, typer.Option(metavar="N", callback=_workers, help="Processes on one port. \\[default: 1]")
+    ] = None,
     demo: Annotated[bool, typer.Option("--demo", help="Serve a page to play with, on this machine only.")] = False,
     config: Config = None,
     verbose: Verbose = False,

@@ -272,10 +272,14 @@ class Node:
     async def _assert_again(self) -> None:
         while self._may_be_forgotten and not self.is_leaving:  # It may be back anew before it was told everything.
             self._may_be_forgotten = False
-            with suppress(BrokerUnavailable):
+            try:
                 await self.neighbours.join()
                 await self.hub.renew_presence()
                 await self._premises.registry.assert_again()
+            except BrokerUnavailable:
+                continue
+            except Exception as error:
+                self.policy.hooks.announce(events.CommandFailed("assert", "", error))
 
     def _audience(self, channel: str, options: ChannelOptions) -> Fanout:
         soon = asyncio.get_running_loop().call_soon

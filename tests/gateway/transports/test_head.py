@@ -91,6 +91,9 @@ def test_an_empty_field_of_subprotocols() -> None:
         *(request([*FIELDS.items(), (name, value)]) for name, value in FIELDS.items()),
         request([*FIELDS.items(), ("origin", "https://one.test"), ("Origin", "https://two.test")]),
         request({**FIELDS, "upgrade": "websocket, h2c"}),
+        request({**FIELDS, "content-length": "0"}),
+        request({**FIELDS, "Content-Length": "8"}),
+        request({**FIELDS, "transfer-encoding": "chunked"}),
         request({**FIELDS, "connection": "upgrade;"}),
         request({**FIELDS, "connection": "keep-alive"}),
         request({**FIELDS, "sec-websocket-key": "c2hvcnQ="}),
@@ -112,12 +115,20 @@ VALUES = st.one_of(
     st.text(st.characters(min_codepoint=32, max_codepoint=126), max_size=12),
     st.text('ab-_=;:, \t"', max_size=12),
 )
-NAMES = st.sampled_from([*FIELDS, "Origin", "sec-websocket-protocol", "Sec-WebSocket-Extensions", "x-y", "Cookie"])
+NAMES = st.sampled_from(
+    [
+        *FIELDS,
+        *("Origin", "sec-websocket-protocol", "Sec-WebSocket-Extensions", "x-y", "Cookie"),
+        *("content-length", "Transfer-Encoding", "Expect", "Trailer", "TE", "Content-Type", "Content-Encoding"),
+    ]
+)
 
 
 @given(st.lists(st.tuples(NAMES, VALUES), max_size=5), st.text("/ab%2?#;=", max_size=8))
 @example([("sec-websocket-extensions", "permessage-deflate; server_max_window_bits=99")], "")
 @example([("sec-websocket-extensions", "permessage-deflate, permessage-deflate; x=1")], "?")
+@example([("content-length", "8")], "")
+@example([("transfer-encoding", "chunked")], "")
 def test_what_is_read_at_once_is_what_all_the_rules_say(more: list[tuple[str, str]], target: str) -> None:
     """The request is a handshake which they accept, with the same target, the same fields and the same answer."""
     data = request([*FIELDS.items(), *more], f"/{target}")

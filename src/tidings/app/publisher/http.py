@@ -9,8 +9,8 @@ Refused
     The server has done nothing, as with status 429. It is tried again where the server says when.
 Unknown
     The connection broke under way, or somebody answered with a status that may mean anything, or at greater length than
-    a server has reason to. Orders with an
-    idempotency key are repeated, because the server recognises them; the others say that the outcome is unknown.
+    a server has reason to. Orders with an idempotency key are repeated, because the server recognises them; the others
+    say that the outcome is unknown.
 """
 
 from __future__ import annotations

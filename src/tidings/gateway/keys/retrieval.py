@@ -61,7 +61,7 @@ async def _ask(url: str, context: ssl.SSLContext, timeout: float) -> Retrieved:
             async with http.stream("GET", url, headers=headers) as response:
                 if response.status_code != httpx2.codes.OK:
                     raise Unreachable(f"the answer has status {response.status_code}")
-                if response.headers.get("content-encoding", "identity") != "identity":
+                if response.headers.get("content-encoding", "").lower() not in ("", "identity"):
                     raise Unreachable("the answer is compressed")  # A few bytes could be any number of them.
                 return Retrieved(parse(await _body(response.aiter_raw())), max_age(response.headers))
     except httpx2.TimeoutException as error:

@@ -28,6 +28,7 @@ _OFFER = rb"[A-Za-z-]+(?:; ?[a-z_]+(?:=\d+)?)*"
 _OFFERS = re.compile(_OFFER + rb"(?:, ?" + _OFFER + rb")*")
 _EXTENSIONS = b"sec-websocket-extensions"
 _PROTOCOL = b"sec-websocket-protocol"
+_OF_A_BODY = frozenset((b"content-length", b"transfer-encoding"))
 _SINGLE = frozenset(
     (
         b"connection",
@@ -66,8 +67,8 @@ def read(data: bytes) -> Head | None:
         return None
     fields = [(field[1].lower(), field[2].rstrip()) for field in cast("list[re.Match[bytes]]", found)]
     named = dict(fields)
-    if not _is_handshake(named):
-        return None
+    if not _is_handshake(named) or not _OF_A_BODY.isdisjoint(named):
+        return None  # What would follow is not ours to judge: whoever is in front of us may take it for a body.
     if len(fields) != len(named) and sum(name in _SINGLE for name, _ in fields) != len(_SINGLE & named.keys()):
         return None  # One of them came twice.
     offers = named.get(_PROTOCOL)

@@ -51,7 +51,7 @@ class HttpClient(httpx2.AsyncClient):
 
 async def _read(response: httpx2.Response, limit: int) -> None:
     try:
-        if response.headers.get("content-encoding", "identity").lower() != "identity":
+        if response.headers.get("content-encoding", "").lower() not in ("", "identity"):
             raise Unreadable("is compressed", response)
         assert isinstance(response.stream, httpx2.AsyncByteStream)
         response.stream = _Bounded(response, response.stream, limit)

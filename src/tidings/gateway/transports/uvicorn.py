@@ -15,6 +15,8 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from contextlib import suppress
+from http import HTTPStatus
 from typing import Any, cast
 from urllib.parse import unquote
 
@@ -54,7 +56,7 @@ class WebSocketProtocol(WebSocketsSansIOProtocol):
     _unread = b""
     """The request, as long as uvicorn has not read it."""
     _fields: list[Field]
-    """Those of the request, whatever the application makes of its scope."""
+    """Those of the request, whatever the application puts into its scope in their place."""
 
     # The handshake.
 
@@ -98,15 +100,23 @@ class WebSocketProtocol(WebSocketsSansIOProtocol):
         self.tasks.add(task)
 
     def _catch_up(self) -> None:
-        """Have uvicorn read the request, which it has to before it answers."""
+        """Have uvicorn read the request, which it has to before it answers.
+
+        Raises `ClientDisconnected` in case it sees another request than we did, and has then refused it.
+        """
         if not self._unread:
             return
         data, self._unread = self._unread, b""
         self.conn.receive_data(data)
-        (request,) = self.conn.events_received()
-        self.request = cast("Request", request)
-        _drop_blank(self.request.headers)
-        self.response = self.conn.accept(self.request)
+        for request in self.conn.events_received():
+            self.request = cast("Request", request)
+            _drop_blank(self.request.headers)
+            self.response = self.conn.accept(self.request)
+            if self.response.status_code == HTTPStatus.SWITCHING_PROTOCOLS:
+                return
+        self.handshake_complete = self.disconnected = True
+        self._refuse_unreadable()
+        raise ClientDisconnected
 
     def handle_connect(self, event: Request) -> None:
         _drop_blank(event.headers)
@@ -126,8 +136,9 @@ class WebSocketProtocol(WebSocketsSansIOProtocol):
         self.transport.close()
 
     def send_500_response(self) -> None:
-        self._catch_up()
-        super().send_500_response()
+        with suppress(ClientDisconnected):
+            self._catch_up()
+            super().send_500_response()
 
     async def send(self, message: Any) -> None:
         self._catch_up()

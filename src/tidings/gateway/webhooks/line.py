@@ -63,7 +63,7 @@ class Line:
 
     async def _read(self, response: httpx2.Response) -> Response:
         status, body = response.status_code, bytearray()
-        if response.headers.get("content-encoding", "identity").lower() != "identity":
+        if response.headers.get("content-encoding", "").lower() not in ("", "identity"):
             return Response(status, b"", "is compressed, which was not asked for")
         async for chunk in response.aiter_raw():
             body += chunk

@@ -62,6 +62,19 @@ async def test_a_request_that_is_not_plain(served, hub, dial, path):
     assert headers["sec-websocket-extensions"].startswith("permessage-deflate")
 
 
+@pytest.mark.parametrize("path", ["/hub", "/ordinary"])
+@pytest.mark.parametrize("field", ["Content-Length: 8", "Transfer-Encoding: chunked"])
+async def test_a_handshake_that_announces_a_body(served, hub, dial, until, path, field):
+    """Is refused before anybody is asked: its body would be read as messages, and a proxy may see it otherwise."""
+    wire = await dial(served.port)
+    status, _ = await wire.handshake(path, f"{field}\r\n")
+    assert status == "HTTP/1.1 400 Bad Request"
+    assert await wire.ended() == b""
+    wire.hang_up()
+    await until(served.idle)
+    assert hub.peers == []
+
+
 async def test_the_scope_is_the_applications(serve, hub, dial):
     """What it removes from there is not missed when the connection is taken over."""
 
