@@ -155,6 +155,26 @@ class TestLife:
                 await turn()
             assert broker.joined == begun + 2
 
+    async def test_a_fault_while_the_broker_is_told_again(self) -> None:
+        """Is announced, and the next return of the broker is answered all the same."""
+
+        class Faulty(MemoryBroker):
+            joined = 0
+
+            async def join(self, node: str, card: bytes, lease: float) -> None:
+                self.joined += 1
+                if self.joined == 2:
+                    raise ValueError("out of order")
+                await super().join(node, card, lease)
+
+        broker = Faulty(ManualClock())
+        async with House(broker=broker, node={"lease": 3600.0}) as house:
+            house.node.hub.on_resumed([])
+            await until(lambda: house.told(events.CommandFailed))
+            assert str(house.told(events.CommandFailed)[0].error) == "out of order"
+            house.node.hub.on_resumed([])
+            await until(lambda: broker.joined == 3)
+
     async def test_a_handler_that_will_not_end_does_not_keep_the_node(self) -> None:
         """Neither one that hears of the end for ever, nor one that does not care that it is cancelled."""
 

@@ -69,6 +69,9 @@ class Node:
     cancelled, and to hear who has left. A node that is `alone` with its broker tells it less, see `Registry`.
     """
 
+    _may_be_forgotten = False
+    """Whether the broker was back since the last telling of everything began."""
+
     def __init__(
         self,
         broker: Broker,
@@ -114,7 +117,6 @@ class Node:
         self._starting: asyncio.Task[None] | None = None
         self._watching: asyncio.Task[None] | None = None
         self._asserting: asyncio.Task[None] | None = None
-        self._may_be_forgotten = False
         self._premises = Premises(
             clock=clock,
             hooks=policy.hooks,

@@ -16,12 +16,6 @@ pytestmark = [pytest.mark.world, pytest.mark.L3]
 
 
 @pytest.fixture(scope="module")
-def office() -> Iterator[Receiver]:
-    with Receiver() as receiver:
-        yield receiver
-
-
-@pytest.fixture(scope="module")
 def node(office: Receiver) -> Iterator[TidingsNode]:
     with TidingsNode(settings(office, *ASKED)) as node:
         yield node

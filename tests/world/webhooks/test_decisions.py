@@ -24,12 +24,6 @@ HEADERS = ["Cookie", "X-Real-IP", "X-Room", "Authorization"]
 
 
 @pytest.fixture(scope="module")
-def office() -> Iterator[Receiver]:
-    with Receiver() as receiver:
-        yield receiver
-
-
-@pytest.fixture(scope="module")
 def node(office: Receiver) -> Iterator[TidingsNode]:
     more = {
         "connect": {"http_headers": HEADERS, "secret": SECRET},
@@ -38,12 +32,6 @@ def node(office: Receiver) -> Iterator[TidingsNode]:
     }
     with TidingsNode(settings(office, *ASKED, **more)) as node:
         yield node
-
-
-@pytest.fixture
-def receiver(office: Receiver) -> Receiver:
-    office.forget()
-    return office
 
 
 @pytest.fixture

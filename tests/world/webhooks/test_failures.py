@@ -52,12 +52,6 @@ BREAKS: dict[str, dict[str, Any]] = {
 
 
 @pytest.fixture(scope="module")
-def office() -> Iterator[Receiver]:
-    with Receiver() as receiver:
-        yield receiver
-
-
-@pytest.fixture(scope="module")
 def node(office: Receiver) -> Iterator[TidingsNode]:
     more: dict[str, Any] = {event: {"timeout": TIMEOUT} for event in ASKED}
     more["rpc"] |= {"concurrency": 2, "queue_limit": 2}

@@ -21,12 +21,6 @@ ROOM = 30
 
 
 @pytest.fixture(scope="module")
-def office() -> Iterator[Receiver]:
-    with Receiver() as receiver:
-        yield receiver
-
-
-@pytest.fixture(scope="module")
 def node(office: Receiver) -> Iterator[TidingsNode]:
     # Both events at one address, so that the receiver sees in which order they came.
     together = {"endpoint": f"{office.url}/hook/ends", "http_headers": ["X-Room"]}
@@ -36,12 +30,6 @@ def node(office: Receiver) -> Iterator[TidingsNode]:
     }
     with TidingsNode(settings(office, **more)) as node:
         yield node
-
-
-@pytest.fixture
-def receiver(office: Receiver) -> Receiver:
-    office.forget()
-    return office
 
 
 async def come_and_go(node: TidingsNode, user: str, *channels: str) -> str:

@@ -17,12 +17,6 @@ DEBOUNCE = 0.2
 
 
 @pytest.fixture(scope="module")
-def office() -> Iterator[Receiver]:
-    with Receiver() as receiver:
-        yield receiver
-
-
-@pytest.fixture(scope="module")
 def cluster(office: Receiver) -> Iterator[TidingsCluster]:
     at_once = {"debounce": DEBOUNCE}
     wanted = settings(office, state=at_once)
@@ -30,12 +24,6 @@ def cluster(office: Receiver) -> Iterator[TidingsCluster]:
     namespaces["app"] |= {"allow_subscribe_for_client": True}
     with TidingsCluster(2, wanted) as cluster:
         yield cluster
-
-
-@pytest.fixture
-def receiver(office: Receiver) -> Receiver:
-    office.forget()
-    return office
 
 
 def told(receiver: Receiver) -> list[tuple[str, str]]:

@@ -25,22 +25,10 @@ MEANINGS = [
 
 
 @pytest.fixture(scope="module")
-def office() -> Iterator[Receiver]:
-    with Receiver() as receiver:
-        yield receiver
-
-
-@pytest.fixture(scope="module")
 def node(office: Receiver) -> Iterator[TidingsNode]:
     more = {event: {"status_to_code_transforms": MEANINGS} for event in ASKED}
     with TidingsNode(settings(office, **more)) as node:
         yield node
-
-
-@pytest.fixture
-def receiver(office: Receiver) -> Receiver:
-    office.forget()
-    return office
 
 
 async def refused(client: Client, **command: Any) -> tuple[int, str, bool]:

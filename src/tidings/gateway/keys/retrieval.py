@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import asyncio
 import ssl
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import Mapping
+from http import HTTPStatus
 from urllib.parse import urlsplit
 
 from msgspec import Struct
@@ -53,17 +54,17 @@ async def retrieve(url: str, *, timeout: float = TIMEOUT) -> Retrieved:
 async def _ask(url: str, context: ssl.SSLContext, timeout: float) -> Retrieved:
     import httpx2
 
-    from tidings.gateway.transports.outgoing import HttpClient
+    from tidings.gateway.transports.outgoing import LIMIT, HttpClient, Unreadable
 
+    headers = {"accept": "application/jwk-set+json, application/json"}
     try:
         async with HttpClient(verify=context, follow_redirects=False, timeout=timeout) as http:
-            headers = {"accept": "application/jwk-set+json, application/json", "accept-encoding": "identity"}
-            async with http.stream("GET", url, headers=headers) as response:
-                if response.status_code != httpx2.codes.OK:
-                    raise Unreachable(f"the answer has status {response.status_code}")
-                if response.headers.get("content-encoding", "").lower() not in ("", "identity"):
-                    raise Unreachable("the answer is compressed")  # A few bytes could be any number of them.
-                return Retrieved(parse(await _body(response.aiter_raw())), max_age(response.headers))
+            response = await http.get(url, headers=headers, extensions={LIMIT: LIMIT_BYTES})
+        _require_ok(response.status_code)
+        return Retrieved(parse(response.content), max_age(response.headers))
+    except Unreadable as error:
+        _require_ok(error.response.status_code)
+        raise Unreachable(str(error)) from error
     except httpx2.TimeoutException as error:
         raise TimeoutError from error
     except (httpx2.ConnectError, OSError) as error:
@@ -72,13 +73,9 @@ async def _ask(url: str, context: ssl.SSLContext, timeout: float) -> Retrieved:
         raise Unreachable(f"the answer is not HTTP as it should be ({type(error).__name__})") from error
 
 
-async def _body(chunks: AsyncIterator[bytes]) -> bytes:
-    body = bytearray()
-    async for chunk in chunks:
-        body += chunk
-        if len(body) > LIMIT_BYTES:
-            raise Unreachable(f"the answer is longer than {LIMIT_BYTES} bytes")
-    return bytes(body)
+def _require_ok(status: int) -> None:
+    if status != HTTPStatus.OK:
+        raise Unreachable(f"the answer has status {status}")
 
 
 def shown(url: str) -> str:

@@ -17,11 +17,12 @@ LIMIT = "tidings.answer_limit_bytes"
 class Unreadable(httpx2.RemoteProtocolError):
     """An answer that is too long, or compressed, which was not asked for: a few bytes could be any number of them.
 
-    `response` has status and headers, and no body.
+    `response` has status and headers, and no body; `why` says it without "the answer".
     """
 
     def __init__(self, why: str, response: httpx2.Response) -> None:
         super().__init__(f"the answer {why}", request=response.request)
+        self.why = why
         self.response = response
 
 

@@ -15,7 +15,7 @@ import httpx2
 from msgspec import Struct
 
 from tidings.gateway.transports import encryption
-from tidings.gateway.transports.outgoing import HttpClient
+from tidings.gateway.transports.outgoing import LIMIT, HttpClient, Unreadable
 from tidings.gateway.webhooks.headers import Header
 from tidings.gateway.webhooks.terms import CallFailed, Outcome, Terms
 
@@ -52,24 +52,17 @@ class Line:
 
     async def post(self, body: bytes, headers: Sequence[Header]) -> Response:
         """Raises `CallFailed`, `UNREACHABLE`."""
+        limit = {LIMIT: self._limit}
         try:
-            async with self._client.stream("POST", self._url, content=body, headers=list(headers)) as response:
-                return await self._read(response)
+            answer = await self._client.post(self._url, content=body, headers=list(headers), extensions=limit)
+        except Unreadable as error:
+            return Response(error.response.status_code, b"", error.why)
         except (httpx2.HTTPError, ssl.SSLError, OSError) as error:
             raise CallFailed(Outcome.UNREACHABLE, f"cannot be reached: {_reason(error)}") from error
+        return Response(answer.status_code, answer.content)
 
     async def close(self) -> None:
         await self._client.aclose()
-
-    async def _read(self, response: httpx2.Response) -> Response:
-        status, body = response.status_code, bytearray()
-        if response.headers.get("content-encoding", "").lower() not in ("", "identity"):
-            return Response(status, b"", "is compressed, which was not asked for")
-        async for chunk in response.aiter_raw():
-            body += chunk
-            if len(body) > self._limit:
-                return Response(status, b"", f"is longer than {self._limit} bytes")
-        return Response(status, bytes(body))
 
 
 def _reason(error: Exception) -> str:

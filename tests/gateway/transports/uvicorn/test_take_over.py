@@ -15,6 +15,7 @@ from starlette.applications import Starlette
 from websockets.asyncio.client import connect
 
 from tidings.gateway.transports.base import TransportTerms
+from tidings.gateway.transports.head import Head
 from tidings.gateway.transports.uvicorn import TAKE_OVER, WebSocketProtocol
 from tidings.gateway.transports.websocket import WebSocketTransport
 from tidings.wire import frames
@@ -73,6 +74,32 @@ async def test_a_handshake_that_announces_a_body(served, hub, dial, until, path,
     wire.hang_up()
     await until(served.idle)
     assert hub.peers == []
+
+
+class Mistaken(WebSocketProtocol):
+    """Takes everything for a plain request, which the rules then see otherwise."""
+
+    def data_received(self, data: bytes) -> None:
+        self._unread = data
+        self._begin(Head("/ordinary", "", [], []))
+
+
+@pytest.mark.parametrize("stops", [False, True])
+async def test_a_request_that_the_rules_see_otherwise(serve, app, ordinary, dial, until, stops):
+    """Is refused when it is answered, by the application or by a server that stops, and nothing is left of it."""
+    served = await serve(app, ws=Mistaken)
+    ordinary.gate.clear()
+    wire = await dial(served.port)
+    asking = asyncio.create_task(wire.handshake("/ordinary", "Content-Length: 8\r\n"))
+    await until(lambda: served.state.tasks)
+    if stops:
+        (connection,) = served.state.connections
+        connection.shutdown()
+    ordinary.gate.set()
+    assert (await asking)[0] == "HTTP/1.1 400 Bad Request"
+    assert await wire.ended() == b""
+    wire.hang_up()
+    await until(served.idle)
 
 
 async def test_the_scope_is_the_applications(serve, hub, dial):
